@@ -64,11 +64,13 @@ export function findToken(connect: Connect): { ok: true; token: Buffer } | GateR
 export function refuseToken(reason: VerificationFailure): GateRefusal {
   switch (reason) {
     case 'keys_unavailable':
+    case 'status_unavailable':
       return { ok: false, code: SERVER_UNAVAILABLE, reason }
     case 'wrong_audience':
     case 'wrong_issuer':
     case 'bound_token':
     case 'bad_acl':
+    case 'bad_status':
     case 'revoked':
       return { ok: false, code: NOT_AUTHORIZED, reason }
     default:
@@ -210,7 +212,9 @@ export function judgeReplacement(
     const harmless =
       next.reason === 'expired' ||
       next.reason === 'not_yet_valid' ||
-      next.reason === 'keys_unavailable'
+      next.reason === 'superseded' ||
+      next.reason === 'keys_unavailable' ||
+      next.reason === 'status_unavailable'
     return isHandedIn && harmless ? { decision: 'ignore' } : close
   }
   const { identity } = next

@@ -13,10 +13,16 @@ import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
 import { logToStdout, type WriteLog } from './operation/log.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
-import { logSessions, reportAcceptRefusals, reportRefreshes } from './operation/reports.ts'
+import {
+  logSessions,
+  reportAcceptRefusals,
+  reportLists,
+  reportRefreshes,
+} from './operation/reports.ts'
 import { Session } from './session/session.ts'
 import { openJwks } from './tokens/jwks.ts'
-import { createVerifier } from './tokens/verifier.ts'
+import { openStatusLists, type Withdrawal } from './tokens/status_lists.ts'
+import { createVerifier, type Identity } from './tokens/verifier.ts'
 import { ListenError, type Listener, listen } from './transport/listen.ts'
 import { createDial } from './transport/upstream.ts'
 
@@ -46,8 +52,11 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       if (refresh.outcome === 'ok' && refresh.keys > 0) setImmediate(endSessionsOfWithdrawnKeys)
     },
   })
+  const { issuer, audience } = config
+  const statusLists = openStatusLists({ issuer, jwks, onRefresh: reportLists(metrics, log) })
+  metrics.watchLists(statusLists)
   const verifier = metrics.timeVerifier(
-    createVerifier({ issuer: config.issuer, audience: config.audience, jwks, now: Date.now }),
+    createVerifier({ issuer, audience, jwks, statusLists, now: Date.now }),
   )
   const broker = watchBroker(metrics, config)
   const parts = {
@@ -55,6 +64,8 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     dial: broker.dial,
     limits: config.limits,
     events: logSessions(metrics.sessionEvents, log),
+    watchStatus: ({ status }: Identity, withdraw: (why: Withdrawal) => void) =>
+      status === undefined ? () => {} : statusLists.watch(status, withdraw),
     now: Date.now,
     random: randomBytes,
   }
@@ -140,6 +151,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       for (const listener of listeners) listener.close()
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
+      statusLists.close()
       jwks.close()
       await metricsServer?.close()
       log('stopped')

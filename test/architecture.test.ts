@@ -10,6 +10,8 @@ import * as factorSchema from '../worker/db/factor_schema.ts'
 import * as oauthSchema from '../worker/db/oauth_schema.ts'
 import * as peopleSchema from '../worker/db/people_schema.ts'
 import * as schema from '../worker/db/schema.ts'
+import * as statusSchema from '../worker/db/status_schema.ts'
+import * as things from '../worker/db/things_schema.ts'
 import { ROOT } from './support/tree.ts'
 
 type Import = { from: string; to: string }
@@ -124,11 +126,17 @@ const plateOf = (file: string): string[] => {
 
 /** The file of each room outside of oauth that opens with its plate. */
 const ROOM_PLATES = [
+  'access/reach/reach.ts',
   'access/routes.ts',
+  'access/conditions/expression.ts',
+  'access/decisions/evaluation_routes.ts',
+  'access/preview/preview.ts',
   'admin/routes.ts',
   'api/operation.ts',
   'db/database.ts',
   'devices/routes.ts',
+  'devices/getting_in/device_import.ts',
+  'devices/listing/device_list.ts',
   'entry/host.ts',
   'entry/broker/broker.ts',
   'entry/commands/answer.ts',
@@ -164,6 +172,7 @@ const ROOM_PLATES = [
   'pages/consents/consent_text.ts',
   'web/issuer_path.ts',
   'settings/setting_entry.ts',
+  'status/routes.ts',
 ]
 
 test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {
@@ -425,8 +434,10 @@ function owners(): Map<string, string> {
     'schema.ts',
     'factor_schema.ts',
     'people_schema.ts',
+    'things_schema.ts',
     'oauth_schema.ts',
     'event_schema.ts',
+    'status_schema.ts',
   ].map((file) => `worker/db/${file}`)
   const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
   const found = new Map<string, string>()
@@ -501,7 +512,9 @@ test('the migrations make exactly the tables and columns that schema.ts describe
     ...factorSchema,
     ...peopleSchema,
     ...oauthSchema,
+    ...statusSchema,
     ...events,
+    ...things,
   }).filter((value) => value instanceof SQLiteTable)
   const described = tables
     .flatMap((table) =>
@@ -511,10 +524,10 @@ test('the migrations make exactly the tables and columns that schema.ts describe
       ),
     )
     .sort()
-  // The full-text index over `user_text`, and what SQLite keeps it in, have columns without a type.
+  // The full-text indexes over `user_text` and `device_text`, and what SQLite keeps it in, have columns without a type.
   const names = database
     .prepare(
-      "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' and name not like 'user_search%'",
+      "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' and name not like 'user_search%' and name not like 'device_search%'",
     )
     .all() as { name: string }[]
   const made = names

@@ -33,10 +33,14 @@ export class LentDatabase {
   }
 }
 
-/** Tables whose triggers write others come first, the counters of all tables come last. */
+/**
+ * Tables whose triggers write others come first, then those of status lists, which nearly all of them
+ * write, and the counters of all tables come last.
+ */
 const TABLES = `
   select name from template.sqlite_schema as one where type = 'table'
-  order by name = 'sqlite_sequence', not exists (
+  order by name = 'sqlite_sequence', case name when 'status_change' then 1
+    when 'status_list' then 2 when 'status_entry' then 3 when 'status_flip' then 4 else 0 end, not exists (
     select 1 from template.sqlite_schema where type = 'trigger' and tbl_name = one.name
   )`
 

@@ -30,7 +30,9 @@ export default defineConfig({
           // Files share a workerd, so modules are loaded once: a fixture must not register hooks by
           // itself.
           isolate: false,
-          include: ['test/{ground,keys,pages,access,identity,devices,oauth,admin}/**/*.test.ts'],
+          include: [
+            'test/{ground,keys,status,pages,access,identity,devices,oauth,admin}/**/*.test.ts',
+          ],
           globalSetup: ['test/database_farm.ts'],
           setupFiles: ['test/support/teardown.ts'],
           testTimeout: 30_000,

@@ -1,21 +1,30 @@
 // The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and
 // /access; failures.ts turns every failure into its answer. Each room knows only its own paths.
 import { OpenAPIHono } from '@hono/zod-openapi'
-import type { Hono } from 'hono'
+import type { Hono, MiddlewareHandler } from 'hono'
 import { getRuntimeKey } from 'hono/adapter'
 import { bodyLimit } from 'hono/body-limit'
 import { getPath } from 'hono/utils/url'
-import { evaluationRoutes } from './access/evaluation_routes.ts'
+import { evaluationRoutes } from './access/decisions/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
+import { claimRoutes } from './devices/getting_in/claim_routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { badRequest, Problem } from './errors.ts'
-import { answerError, isManagement, notFound } from './failures.ts'
-import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
+import { answerError, notFound } from './failures.ts'
+import {
+  crossOrigin,
+  type Env,
+  type Http,
+  isHost,
+  noStore,
+  preflight,
+  securityHeaders,
+} from './http.ts'
 import { consentRoutes } from './identity/consents/routes.ts'
 import { CONSENTS_PATH, continueRoutes } from './identity/continue/continue_routes.ts'
 import { invitationRoutes } from './identity/invitations/routes.ts'
@@ -40,8 +49,11 @@ import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
+import { loadSettings } from './settings.ts'
+import { statusRoutes } from './status/routes.ts'
 import { below, pathReader } from './web/issuer_path.ts'
-import { isConsole, publicFiles, type ReadPublicFile } from './web/public_files.ts'
+import { publicFiles, type ReadPublicFile } from './web/public_files.ts'
+import { isServed } from './web/surfaces.ts'
 
 /**
  * Makes the context of one request. `host` is the value that the runtime passes: env on Workers,
@@ -104,7 +116,9 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   )
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
+  app.route('/', statusRoutes())
   app.route('/', protocolRoutes())
+  app.route('/', claimRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
   const onSessionsEnded = afterSessionsEnded
@@ -142,7 +156,13 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   }
   const api = new OpenAPIHono<Env>()
   api.use('/v1/*', neverStored)
-  api.use('/v1/*', bearerGuard, limitBody, refuseNul, idempotency)
+  api.use('/v1/*', preflight)
+  api.use(
+    '/v1/*',
+    bearerGuard,
+    limitedGuard,
+    ...[limitBody, refuseNul, idempotency].map(unlessStreamed),
+  )
   api.use('/access/v1/*', bearerGuard, limitBody, refuseNul)
   api.route('/', v1)
   api.route('/', evaluationRoutes())
@@ -189,6 +209,14 @@ const limitBody = bodyLimit({
   },
 })
 
+/** Paths whose handler reads the body piece by piece, and judges the pieces itself. */
+const STREAMED = ['/v1/devices/import']
+
+const unlessStreamed =
+  (guard: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
+  (c, next) =>
+    STREAMED.includes(c.req.path) ? next() : guard(c, next)
+
 /**
  * Refuses NUL, and bytes that are no UTF-8: SQLite and MQTT would each read them in their own way.
  */
@@ -229,14 +257,21 @@ function hasExecutionContext(c: Http): boolean {
 
 /** SURFACE: the paths that this instance serves. */
 async function surfaceGuard(c: Http, next: () => Promise<void>) {
-  const { surface } = c.var.cx.config
-  const { path } = c.req
-  const management = isManagement(path) || path === '/openapi.json' || isConsole(path)
-  // JWKS and metadata are needed on both sides.
-  const shared = path.startsWith('/.well-known/')
-  if (surface === 'public' && management) return notFound(c)
-  if (surface === 'internal' && !management && !shared) return notFound(c)
-  return next()
+  const { cx } = c.var
+  const served = isServed(cx.config.surface, c.req.path)
+  const isOpen = served === 'limited' ? (await loadSettings(cx)).public_api : served
+  return isOpen ? next() : notFound(c)
+}
+
+/**
+ * On the public surface /v1 is there for people who reach some places alone. Nobody else's token
+ * opens anything, so that one which was stolen there has no power over the installation.
+ */
+async function limitedGuard(c: Http, next: () => Promise<void>) {
+  const { actor, config } = c.var.cx
+  const isLimited = actor.kind === 'user' && actor.scopes.size === 0
+  if (isLimited || isServed(config.surface, c.req.path) === true) return next()
+  return notFound(c)
 }
 
 /**

@@ -14,11 +14,38 @@ import type { OutsideFetch } from './outside.ts'
 export type Actor = {
   kind: 'user' | 'client' | 'device' | 'system' | 'anonymous'
   id: string | null
-  /** Scopes of the access token, or everything for the system. */
+  /**
+   * Scopes of the access token that are held on everything, or everything for the system. A check
+   * that looks here alone demands power over the whole installation.
+   */
   scopes: ReadonlySet<string>
+  /** Scopes of the token that a person holds on some groups alone, each with these groups. */
+  places?: ReadonlyMap<string, Reach>
+  /** The part of the tree within which this request acts; absent: everywhere. */
+  reach?: Reach
   /** People who act for the actor (RFC 8693), by id: only power that they hold too counts. */
   acting?: readonly string[]
 }
+
+/**
+ * Groups with all that is in them and below, each with the time (epoch seconds) since which the
+ * scope is held there.
+ */
+export type Reach = readonly { group_id: string; since: number }[]
+
+/** The groups on which an actor holds the scope, as far as it does not hold it on everything. */
+export function placesOf({ places }: Actor, scope: string): Reach {
+  const own = places?.get(scope) ?? []
+  const managed = scope === 'manage' ? [] : (places?.get('manage') ?? [])
+  const also = managed.filter((one) => own.every(({ group_id }) => group_id !== one.group_id))
+  return [...own, ...also]
+}
+
+/** All scopes of the token of an actor, wherever they are held. */
+export const carriedScopes = ({ scopes, places }: Actor): string[] => [
+  ...scopes,
+  ...(places?.keys() ?? []),
+]
 
 export const ANONYMOUS: Actor = { kind: 'anonymous', id: null, scopes: new Set() }
 

@@ -25,6 +25,26 @@ export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Sta
   return when === undefined ? insertInto(event, row, once) : insertWhere(event, row, when, once)
 }
 
+/**
+ * Inserts an event like `entry` for each row of `each`, which says about whom and with which data
+ * (JSON), and has a `key` of which there is one such event alone.
+ */
+export function appendEventOfEach(
+  cx: Context,
+  entry: NewEvent,
+  each: Statement<{ key: string; subject_id: string; data: string }>,
+): Statement {
+  const { at, type, outcome, actor_kind, ...row } = eventRow(cx, entry)
+  const { actor_id = null, client_id = null, session_id = null, rid = null, address } = row
+  return sql`insert into event (id, at, type, outcome, actor_kind, actor_id, subject_id, client_id,
+      session_id, rid, address, objects, data)
+    select 'evt_' || each.key, ${at}, ${type}, ${outcome}, ${actor_kind}, ${actor_id},
+      each.subject_id, ${client_id}, ${session_id}, ${rid}, ${address},
+      json_array(json_array('principal', each.subject_id)), each.data
+    from (${each}) each where true
+    on conflict (id) do nothing`
+}
+
 /** An event that happens so often that one row counts those of a minute. */
 type CountedEvent = Extract<
   NewEvent,

@@ -213,6 +213,41 @@ export function crossOrigin(
   }
 }
 
+/**
+ * Answers the question of a browser before a call of /v1 from another origin. It has no token yet,
+ * so it is answered for every origin; the answer to the call itself is for those of the token's
+ * client (`allowOriginsOf`).
+ */
+export const preflight: MiddlewareHandler<Env> = async (c, next) => {
+  const isPreflight =
+    c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined
+  if (!isPreflight) return next()
+  c.header('Access-Control-Allow-Origin', c.req.header('origin') ?? '*')
+  c.header('Vary', 'Origin')
+  c.header('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
+  c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP, If-Match, *')
+  c.header('Access-Control-Max-Age', '7200')
+  return c.body(null, 204)
+}
+
+/** Lets scripts of the origins to which a client redirects read the answer, and no others. */
+export function allowOriginsOf(c: Http, redirect_uris: readonly string[]): void {
+  const origin = c.req.header('origin')
+  c.header('Vary', 'Origin')
+  if (origin === undefined || !redirect_uris.some((uri) => originOf(uri) === origin)) return
+  c.header('Access-Control-Allow-Origin', origin)
+  c.header(
+    'Access-Control-Expose-Headers',
+    'DPoP-Nonce, ETag, Idempotent-Replayed, Location, Retry-After, WWW-Authenticate, X-Request-Id',
+  )
+}
+
+/** The origin of a web address; null for an address of another kind, which has none. */
+function originOf(uri: string): string | null {
+  if (!/^https?:/i.test(uri) || !URL.canParse(uri)) return null
+  return new URL(uri).origin
+}
+
 export function wrongMethod(c: Http, allowed: string): Response {
   noStore(c)
   const error = 'invalid_request'

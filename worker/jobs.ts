@@ -6,6 +6,7 @@ import { deleteOldAttempts } from './attempts.ts'
 import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
+import { deleteOldClaimProofs } from './devices/getting_in/claim_store.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
@@ -30,6 +31,7 @@ import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { loadSettings } from './settings.ts'
+import { spreadStatus } from './status/spreading.ts'
 
 export type Job = {
   name: string
@@ -62,7 +64,9 @@ export const JOBS: readonly Job[] = [
         deleteOldInvitations(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
-        deleteOldDeviceTokens(cx),
+        ...deleteOldDeviceTokens(cx),
+        deleteOldClaimProofs(cx),
+        deleteOldClaimProofs(cx),
         ...deleteOldProtocolState(cx),
       ])
     },
@@ -78,6 +82,7 @@ export const JOBS: readonly Job[] = [
     },
   },
   { name: 'closed_accounts', every: 300, run: (cx) => deleteDueAccounts(cx, endAllAccess) },
+  { name: 'status', every: 50, run: spreadStatus },
   { name: 'lapsed_consents', every: 50, run: endLapsedAccess },
   // After the jobs that note deliveries, so that these go out in the same minute.
   { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },

@@ -340,6 +340,14 @@ export const SETTINGS = {
     meaning:
       'Who makes an account: `off` nobody, `by_invitation` whoever has an invitation (`/v1/invitations`), `open` anybody with an address, on the page /sign-up.',
   }),
+  public_api: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Whether a public surface (`SURFACE=public`) serves `/v1` to people whose roles reach some places alone, such as owners of homes and firms. Tokens that reach everything, and those of clients for themselves, open it on the internal surface alone.',
+  }),
   closing_grace: setting({
     schema: z.int().min(0).max(365),
     default: 30,

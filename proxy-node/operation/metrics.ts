@@ -9,6 +9,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
+import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
 import type { Dial } from '../transport/upstream.ts'
@@ -19,6 +20,9 @@ export type Metrics = {
   connectionClosed(transport: Transport): void
   connectionRefused(reason: AcceptRefusal): void
   jwksRefreshed(refresh: Refresh): void
+  listRefreshed(refresh: ListRefresh): void
+  /** Reads the age of the lists when it is scraped. */
+  watchLists(lists: Pick<StatusLists, 'age' | 'count'>): void
   /** Gives the same verifier, with its time measured. */
   timeVerifier(verifier: Verifier): Verifier
   /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
@@ -89,6 +93,12 @@ export function createMetrics(): Metrics {
   const lastSuccess = new Gauge({
     name: 'mproxy_jwks_last_success_timestamp_seconds',
     help: "When the issuer's keys were last read",
+    registers,
+  })
+  const listRefreshes = new Counter({
+    name: 'mproxy_status_list_refreshes_total',
+    help: 'Attempts to read token status lists, by outcome',
+    labelNames: ['outcome'],
     registers,
   })
   const verification = new Histogram({
@@ -217,6 +227,27 @@ export function createMetrics(): Metrics {
       refreshes.inc({ outcome })
       keys.set(count)
       if (outcome === 'ok') lastSuccess.setToCurrentTime()
+    },
+    listRefreshed({ outcome }) {
+      listRefreshes.inc({ outcome })
+    },
+    watchLists(lists) {
+      new Gauge({
+        name: 'mproxy_status_lists',
+        help: 'Token status lists that are kept or asked for',
+        registers,
+        collect() {
+          this.set(lists.count())
+        },
+      })
+      new Gauge({
+        name: 'mproxy_status_list_age_seconds',
+        help: 'Time since the oldest token status list that a session hangs on was confirmed',
+        registers,
+        collect() {
+          this.set(lists.age())
+        },
+      })
     },
     timeVerifier(verifier) {
       return {

@@ -4,6 +4,7 @@
 
 import type { SessionEvents, SessionFacts } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
+import type { ListRefresh } from '../tokens/status_lists.ts'
 import type { AcceptRefusal } from '../transport/listen.ts'
 import type { WriteLog } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -21,6 +22,22 @@ export function reportRefreshes(metrics: Metrics, log: WriteLog): (refresh: Refr
       log('keys', { outcome, keys, next_seconds: Math.round(next) })
     }
     last = refresh
+  }
+}
+
+/** A line when reading a list begins to fail, fails in another way, or works again. */
+export function reportLists(metrics: Metrics, log: WriteLog): (refresh: ListRefresh) => void {
+  const last = new Map<string, string>()
+  return (refresh) => {
+    metrics.listRefreshed(refresh)
+    const { uri, outcome, entries, next } = refresh
+    const isGood = outcome === 'ok' || outcome === 'unchanged'
+    const before = last.get(uri)
+    // As many as there are lists; those that were forgotten are few.
+    if (isGood) last.delete(uri)
+    else last.set(uri, outcome)
+    if (isGood ? before === undefined : before === outcome) return
+    log('status_list', { uri, outcome, entries, next_seconds: Math.round(next) })
   }
 }
 

@@ -25,6 +25,7 @@ export type Ending =
   | 'broker_lost'
   | 'token_expired'
   | 'token_revoked'
+  | 'token_superseded'
   | 'reauthentication_failed'
   | 'publish_denied'
   | 'delivery_denied'

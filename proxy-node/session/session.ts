@@ -7,6 +7,7 @@
 // Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
 // and numbers to operation/, which hears of a session through its events.
 
+import type { Withdrawal } from '../tokens/status_lists.ts'
 import type { Identity } from '../tokens/verifier.ts'
 import type { ByteStream } from '../transport/byte_stream.ts'
 import type { Dial, Upstream } from '../transport/upstream.ts'
@@ -33,7 +34,9 @@ import {
 } from '../wire/framing.ts'
 import {
   ADMINISTRATIVE_ACTION,
+  BAD_USER_NAME_OR_PASSWORD,
   connackFromBroker,
+  MAXIMUM_CONNECT_TIME,
   NOT_AUTHORIZED,
   PACKET_TOO_LARGE,
   SERVER_SHUTTING_DOWN,
@@ -72,6 +75,8 @@ export type SessionParts = AdmissionParts & {
   events: SessionEvents
   /** Epoch milliseconds. */
   now: () => number
+  /** Calls back once when the token of the session counts no more; the answer takes it back. */
+  watchStatus: (identity: Identity, withdraw: (why: Withdrawal) => void) => () => void
   /** Address of the client where the stream does not know it (WebSocket). */
   remoteAddress?: string
 }
@@ -107,6 +112,7 @@ export class Session implements SessionFacts {
   #deadline_at: number
   /** Deadlines of the phase `open`. */
   readonly #deadlines: Deadlines
+  #unwatchStatus: () => void = () => {}
   #resolveClosed: () => void = () => {}
   #isClientClosed = false
   #isBrokerClosed = true
@@ -302,6 +308,7 @@ export class Session implements SessionFacts {
         verify: (token) => verifyInTime(this.#parts, token),
         noteReplacement: (next) => {
           this.#identity = next
+          this.#watchStatus(next)
           events.tokenReplaced(this)
           this.#schedule()
         },
@@ -314,9 +321,16 @@ export class Session implements SessionFacts {
     this.#broker!.on('drain', () => relay.watchSinks())
     this.#schedule()
     events.sessionStarted(this)
+    this.#watchStatus(identity)
     relay.pumpBroker() // bytes that came along with CONNACK
     relay.pumpClient() // bytes that the client did not hold back
     if (this.#isOpen() && !relay.isClientPaused) this.#client.resume()
+  }
+
+  #watchStatus(identity: Identity): void {
+    this.#unwatchStatus()
+    const withdraw = (why: Withdrawal) => (why === 'ended' ? this.revoke() : this.supersede())
+    this.#unwatchStatus = this.#parts.watchStatus(identity, withdraw)
   }
 
   #isOpen(): boolean {
@@ -355,13 +369,8 @@ export class Session implements SessionFacts {
   }
 
   #giveUp(): void {
-    switch (this.#phase) {
-      case 'connect':
-        this.#refuse('connect_timeout', 0)
-        break
-      default:
-        this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
-    }
+    if (this.#phase === 'connect') this.#refuse('connect_timeout', 0)
+    else this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
   }
 
   // --- Ends ---
@@ -416,6 +425,7 @@ export class Session implements SessionFacts {
     this.#phase = 'over'
     this.#connect = null
     this.#relay?.stop()
+    this.#unwatchStatus()
     this.#dialling.abort()
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -479,5 +489,11 @@ export class Session implements SessionFacts {
   revoke(): void {
     if (this.#phase === 'open') this.#end('token_revoked', ADMINISTRATIVE_ACTION, true)
     else this.#refuse('revoked', this.version === 0 ? 0 : NOT_AUTHORIZED)
+  }
+
+  /** Ends it as the end of its token does: the client comes back to its session with a new one. */
+  supersede(): void {
+    if (this.#phase === 'open') this.#end('token_superseded', MAXIMUM_CONNECT_TIME)
+    else this.#refuse('superseded', this.version === 0 ? 0 : BAD_USER_NAME_OR_PASSWORD)
   }
 }

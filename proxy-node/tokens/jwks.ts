@@ -9,10 +9,10 @@
 
 import { constants, createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
+import { FetchError, type FetchFault, fetchFromIssuer } from './issuer_fetch.ts'
 
 const BODY_MAX = 256 * 1024
 const KEYS_MAX = 64
-const REQUEST_TIMEOUT_MS = 5_000
 const USABLE_MS = 24 * 3600_000
 const COOL_DOWN_MS = 10_000
 const METADATA_MS = 3600_000
@@ -114,12 +114,7 @@ export function isSignatureGood(
 /** The outcome of a refresh; a literal for logs and counters. */
 export type RefreshOutcome =
   | 'ok'
-  | 'unreachable'
-  | 'timeout'
-  | 'redirect'
-  | 'status'
-  | 'too_large'
-  | 'malformed'
+  | FetchFault
   | 'issuer_mismatch'
   | 'insecure_uri'
   /** It lists a key that an earlier answer had withdrawn. */
@@ -139,7 +134,7 @@ export type Clock = {
   schedule(ms: number, run: () => void): () => void
 }
 
-const systemClock: Clock = {
+export const systemClock: Clock = {
   now: () => Date.now(),
   schedule(ms, run) {
     const timer = setTimeout(run, ms)
@@ -294,7 +289,7 @@ async function discoverJwksUri(issuer: string, signal: AbortSignal): Promise<str
       if (!isElsewhere || index === places.length - 1) throw error
     }
   }
-  if (!isObject(body)) throw new RefreshError('malformed')
+  if (!isJsonObject(body)) throw new RefreshError('malformed')
   if (body['issuer'] !== issuer) throw new RefreshError('issuer_mismatch') // RFC 8414 §3.3
   const uri = body['jwks_uri']
   if (typeof uri !== 'string' || !URL.canParse(uri)) throw new RefreshError('malformed')
@@ -306,42 +301,12 @@ async function fetchJson(
   uri: string,
   closing: AbortSignal,
 ): Promise<{ body: unknown; age: number }> {
-  const signal = AbortSignal.any([closing, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
+  const options = { accept: 'application/json', bytes_max: BODY_MAX, closing }
   try {
-    // A redirect would let the answering server choose whose keys are believed.
-    const response = await fetch(uri, {
-      redirect: 'manual',
-      signal,
-      headers: { accept: 'application/json' },
-    })
-    if (response.status !== 200) {
-      await response.body?.cancel()
-      throw new RefreshError(
-        response.status >= 300 && response.status < 400 ? 'redirect' : 'status',
-      )
-    }
-    const text = await readBounded(response)
-    return { body: parseJson(text), age: readAge(response.headers) }
+    const { text, headers } = await fetchFromIssuer(uri, options)
+    return { body: parseJson(text ?? ''), age: readAge(headers) }
   } catch (error) {
-    if (error instanceof RefreshError) throw error
-    const isLate = error instanceof Error && error.name === 'TimeoutError'
-    throw new RefreshError(isLate ? 'timeout' : 'unreachable')
-  }
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  // Counts bytes after decompression, so a small answer cannot grow without limit.
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    if (size > BODY_MAX) throw new RefreshError('too_large')
-    chunks.push(chunk)
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
-  } catch {
-    throw new RefreshError('malformed')
+    throw error instanceof FetchError ? new RefreshError(error.outcome) : error
   }
 }
 
@@ -370,7 +335,7 @@ function readAge(headers: Headers): number {
 
 /** RFC 7517 §5: keys that are not understood, or not for signatures, are passed over. */
 function readKeys(body: unknown): VerificationKey[] {
-  if (!isObject(body) || !Array.isArray(body['keys'])) throw new RefreshError('malformed')
+  if (!isJsonObject(body) || !Array.isArray(body['keys'])) throw new RefreshError('malformed')
   const keys: VerificationKey[] = []
   for (const jwk of body['keys'].slice(0, KEYS_MAX)) {
     const key = readKey(jwk)
@@ -380,7 +345,7 @@ function readKeys(body: unknown): VerificationKey[] {
 }
 
 function readKey(jwk: unknown): VerificationKey | undefined {
-  if (!isObject(jwk)) return undefined
+  if (!isJsonObject(jwk)) return undefined
   const { kty, crv, kid, alg, use, key_ops, d } = jwk
   if (d !== undefined) return undefined // a published private key vouches for nobody
   if (use !== undefined && use !== 'sig') return undefined
@@ -405,5 +370,5 @@ function readKey(jwk: unknown): VerificationKey | undefined {
   return [...ALGORITHMS.keys()].some((name) => canVerify(read, name)) ? read : undefined
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+export const isJsonObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,16 +1,22 @@
 // Access tokens (RFC 9068): who is connecting, with which rules, until when.
-//   verifier.ts: every check on the token itself; jwks.ts: the issuer's keys and their algorithms
+//   verifier.ts: every check on the token itself; jws.ts: the form of what the issuer signs
+//   jwks.ts: the issuer's keys and their algorithms; issuer_fetch.ts: one request to its server
+//   status_list.ts: reading a token status list; status_lists.ts: which are kept, for how long
 // Leaves the rule of client identifiers and the judging of packets to gate.ts.
 //
 // The signature comes first: no claim is looked at before it holds. `exp` is exact, because the
 // session ends at that second too; only `nbf` and `iat` get 30 s for clocks that run apart.
 
 import { type Acl, parseAcl } from '../../policy/acl.ts'
-import { isKnownAlgorithm, isSignatureGood, type Jwks } from './jwks.ts'
+import type { Jwks } from './jwks.ts'
+import { findSigner, isTime, isTimeOrAbsent, type Jws, parseObject, readJws } from './jws.ts'
+import { readStatusClaim, type StatusReference } from './status_list.ts'
+import type { StatusLists } from './status_lists.ts'
 
 const TOKEN_MAX = 8 * 1024
 const NAME_MAX = 255
 const LEEWAY = 30 // seconds, for `nbf` and `iat`
+const TYPES = ['at+jwt'] // RFC 9068 §4
 
 /** In whose name a token speaks, and what it permits until when. */
 export type Identity = {
@@ -25,6 +31,8 @@ export type Identity = {
   iss: string
   /** Thumbprint of the key that signed: the session ends when the issuer withdraws that key. */
   signed_by: string
+  /** Place in a token status list of the issuer; the session ends when the list says so. */
+  status?: StatusReference
   /** Reserved: whether another issuer than the main one signed it. The verifier knows none yet. */
   foreign: boolean
 }
@@ -40,8 +48,14 @@ export type VerificationFailure =
   | 'wrong_type'
   | 'bound_token'
   | 'bad_acl'
+  /** `status` is there and cannot be understood, or names a list that is not the issuer's. */
+  | 'bad_status'
+  /** Ended for good, or replaced: its list says so. */
   | 'revoked'
+  | 'superseded'
   | 'keys_unavailable'
+  /** The issuer's word on it is too old to count. */
+  | 'status_unavailable'
   | 'too_large'
 
 export type Verification =
@@ -63,25 +77,30 @@ export type VerifierOptions = {
   issuer: string
   audience: string
   jwks: Jwks
+  statusLists: StatusLists
   /** Epoch milliseconds. */
   now: () => number
 }
 
-export function createVerifier({ issuer, audience, jwks, now }: VerifierOptions): Verifier {
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { issuer, audience, jwks, statusLists, now } = options
+
   /** With the keys of this moment; 'unknown_key' and 'keys_unavailable' may pass. */
   function judge(jws: Jws): Verification {
-    if (!jwks.isUsable()) return refuse('keys_unavailable')
-    const key = jwks.find(jws.kid, jws.alg)
-    if (key === undefined) return refuse(jwks.isCurrent() ? 'unknown_key' : 'keys_unavailable')
-    if (!isSignatureGood(key, jws.alg, jws.signed, jws.signature)) return refuse('bad_signature')
+    const key = findSigner(jwks, jws)
+    if (typeof key === 'string') return refuse(key)
     const claims = parseObject(jws.payload)
     if (claims === undefined) return refuse('malformed')
-    return judgeClaims(claims, issuer, audience, now() / 1000, key.thumbprint)
+    const verification = judgeClaims(claims, issuer, audience, now() / 1000, key.thumbprint)
+    if (!verification.ok || verification.identity.status === undefined) return verification
+    // Last, so that only a token that counts in all else makes mProxy ask for a list.
+    const standing = statusLists.judge(verification.identity.status)
+    return STATUS_REFUSALS[standing] ? refuse(STATUS_REFUSALS[standing]) : verification
   }
 
   return {
     verify(token) {
-      const jws = readJws(token)
+      const jws = readJws(token, TYPES, TOKEN_MAX)
       if (typeof jws === 'string') return refuse(jws)
       const verification = judge(jws)
       if (verification.ok) return verification
@@ -95,41 +114,17 @@ export function createVerifier({ issuer, audience, jwks, now }: VerifierOptions)
   }
 }
 
+/** Refusals of a token by its standing in a status list. */
+const STATUS_REFUSALS = {
+  valid: undefined,
+  /** The list is not here yet. Its word is heard soon, and then ends the session. */
+  unknown: undefined,
+  ended: 'revoked',
+  superseded: 'superseded',
+  unavailable: 'status_unavailable',
+} as const
+
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
-
-type Jws = {
-  alg: string
-  kid: string | undefined
-  /** Header, dot and payload, as they were signed. */
-  signed: Buffer
-  payload: Buffer
-  signature: Buffer
-}
-
-/** RFC 7515 §5.2, compact form, up to but not including the signature. */
-function readJws(token: string | Uint8Array): Jws | VerificationFailure {
-  if (token.length > TOKEN_MAX) return 'too_large'
-  const text = typeof token === 'string' ? token : Buffer.from(token).toString('latin1')
-  const [encodedHeader, encodedPayload, encodedSignature, more] = text.split('.', 4)
-  if (encodedSignature === undefined || more !== undefined) return 'malformed'
-  const header = parseObject(decodeBase64url(encodedHeader))
-  const payload = decodeBase64url(encodedPayload)
-  const signature = decodeBase64url(encodedSignature)
-  if (header === undefined || payload === undefined || signature === undefined) return 'malformed'
-  const { alg, kid, typ } = header
-  if (typeof alg !== 'string' || !(kid === undefined || typeof kid === 'string')) return 'malformed'
-  // RFC 9068 §4, RFC 7515 §4.1.9: without regard to case, `application/` may be left out.
-  if (typeof typ !== 'string') return 'wrong_type'
-  const type = typ.toLowerCase()
-  if (type !== 'at+jwt' && type !== 'application/at+jwt') return 'wrong_type'
-  // RFC 7515 §4.1.11: no extension is understood here. The others would let a token bring its key.
-  for (const name of ['crit', 'jwk', 'jku', 'x5u']) {
-    if (Object.hasOwn(header, name)) return 'malformed'
-  }
-  if (!isKnownAlgorithm(alg)) return 'bad_signature' // RFC 9068 §4: `none` never; RFC 8725 §3.1
-  const signed = Buffer.from(`${encodedHeader}.${encodedPayload}`, 'latin1')
-  return { alg, kid, signed, payload, signature }
-}
 
 /** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
@@ -154,6 +149,8 @@ function judgeClaims(
   if (claims['cnf'] !== undefined) return refuse('bound_token') // RFC 7800 §3: nothing proves it
   const reading = parseAcl(claims['acl'])
   if ('fault' in reading) return refuse('bad_acl')
+  const status = readStatusClaim(claims['status'], issuer, iat ?? 0)
+  if (status === 'malformed') return refuse('bad_status')
   return {
     ok: true,
     identity: {
@@ -166,16 +163,11 @@ function judgeClaims(
       jti: jti ?? '',
       iss: issuer,
       signed_by,
+      ...(status === undefined ? {} : { status }),
       foreign: false,
     },
   }
 }
-
-/** RFC 7519 §2: a NumericDate, here never before 1970 nor beyond the last Date. */
-const isTime = (value: unknown): value is number =>
-  typeof value === 'number' && value >= 0 && value <= 8.64e12
-const isTimeOrAbsent = (value: unknown): value is number | undefined =>
-  value === undefined || isTime(value)
 
 /** A string fit for MQTT and for a log line: [MQTT-1.5.4-1], [MQTT-1.5.4-2]. */
 const isName = (value: unknown): value is string =>
@@ -186,23 +178,3 @@ const isName = (value: unknown): value is string =>
   !/[\u0000-\u001f\u007f-\u009f]/.test(value)
 const isNameOrAbsent = (value: unknown): value is string | undefined =>
   value === undefined || isName(value)
-
-/** RFC 7515 §2: the one spelling of these bytes; no padding, no white space, no stray bits. */
-function decodeBase64url(text: string | undefined): Buffer | undefined {
-  if (text === undefined) return undefined
-  const bytes = Buffer.from(text, 'base64url')
-  return bytes.toString('base64url') === text ? bytes : undefined
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function parseObject(bytes: Buffer | undefined): Record<string, unknown> | undefined {
-  if (bytes === undefined) return undefined
-  try {
-    const value: unknown = JSON.parse(utf8.decode(bytes))
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
-}

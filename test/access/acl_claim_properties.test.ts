@@ -70,6 +70,9 @@ const deviceRow = (root: string, group_id: string | null, device_id: string) => 
   group_id,
   device_id,
   metadata: JSON.stringify(DEVICES[device_id]?.metadata),
+  type: 't',
+  group_kind: null,
+  site: null,
 })
 
 /** The rows that the database would answer. */
@@ -80,15 +83,18 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
   return {
     grants: given.map(({ object, templates }, i) => ({
       id: `grt_${i}`,
+      subject_id: SUBJECT,
       role: `role${i}`,
       object_id: object,
       object_kind: object === '*' ? null : object in BELOW ? 'group' : 'device',
       expires_at: null,
       permissions: '[]',
       acl: JSON.stringify(templates),
+      condition: null,
+      subject_kind: 'user',
     })),
     groupsBelow: groups.flatMap((root) =>
-      (BELOW[root] ?? []).map((group_id) => ({ root, group_id })),
+      (BELOW[root] ?? []).map((group_id) => ({ root, group_id, kind: 'place', site: null })),
     ),
     devices: [
       ...groups.flatMap((root) =>
@@ -113,11 +119,12 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
               type: 't',
               mqtt_client_id: 'cli',
               metadata: JSON.stringify(device.metadata),
+              token_ttl: null,
               type_acl: JSON.stringify(own.acl),
             },
           ]
         : [],
-    ownGroups: (device?.groups ?? []).map((group_id) => ({ group_id })),
+    ownGroups: (device?.groups ?? []).map((group_id) => ({ group_id, site: null })),
   }
 }
 

@@ -1,14 +1,15 @@
 // The room's routes behind an actor that the test chooses, in place of the bearer guard; and the
 // rows of people, things and clients that other rooms write.
 import { Hono } from 'hono'
-import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
+import { evaluationRoutes } from '../../worker/access/decisions/evaluation_routes.ts'
 import { insertPrincipal } from '../../worker/access/principals.ts'
 import { accessRoutes } from '../../worker/access/routes.ts'
 import { problemResponse } from '../../worker/api.ts'
 import type { Actor, Context } from '../../worker/context.ts'
 import { client } from '../../worker/db/oauth_schema.ts'
-import { device, device_type, user } from '../../worker/db/schema.ts'
+import { device, user } from '../../worker/db/schema.ts'
 import { insertInto, sql } from '../../worker/db/sql.ts'
+import { device_type } from '../../worker/db/things_schema.ts'
 import { Problem } from '../../worker/errors.ts'
 import type { Env } from '../../worker/http.ts'
 import { ISSUER, SYSTEM, startWorker } from '../context.ts'

@@ -1,18 +1,28 @@
 // Statements that are sent for each token and each decision reach their rows through an index,
 // however large the tables are; and the room's part of the API can be described.
 import { expect, test } from 'vitest'
-import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
+import {
+  findEvaluation,
+  listAccessOf,
+  listAccessTo,
+  listActions,
+  listExplanations,
+  listResourceCandidates,
+  listSubjectCandidates,
+} from '../../worker/access/decisions/decision_store.ts'
+import { evaluationRoutes } from '../../worker/access/decisions/evaluation_routes.ts'
 import { narrowedRightsOf } from '../../worker/access/narrowed_rights.ts'
 import { leavesAnOperator, operatorExists } from '../../worker/access/operator_store.ts'
 import {
+  listConditioned,
   listConferred,
+  listHoused,
   listLacking,
   listLackingReaders,
   listLackingRules,
   listNeededForPrincipal,
 } from '../../worker/access/power_store.ts'
 import { rightsOf } from '../../worker/access/rights.ts'
-import { findEvaluation } from '../../worker/access/rights_store.ts'
 import { accessRoutes } from '../../worker/access/routes.ts'
 import { findGrantsByKeys } from '../../worker/access/store.ts'
 import { type Statement, scalar, sql } from '../../worker/db/sql.ts'
@@ -40,10 +50,20 @@ test('no statement of rights, decisions or power walks through a whole table', a
     ...Object.values(rightsOf('ann', 1)),
     ...Object.values(narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1)),
     findEvaluation(question, 1),
+    listActions(question, 1),
+    listExplanations(question, 9),
+    listAccessOf('ann', '', 9, 1),
+    listAccessTo('lamp', { object_id: '', id: '' }, 9, 1),
+    ...(['device', 'group', 'user'] as const).flatMap((kind) => [
+      listResourceCandidates({ ...question, kind }, { after: '', limit: 9 }, 1),
+      listSubjectCandidates({ ...question, kind }, { after: '', limit: 9 }, 1),
+    ]),
     listLacking(ann, conferred, 1),
     listLacking(ann, listNeededForPrincipal('bob', 1), 1),
     listLackingRules(ann, shape, 1),
     listLackingReaders(ann, 'lamp', shape, ['${clientid}'], 1),
+    listLacking(ann, listConditioned('lamp', shape.groups, ['device.type'], 1), 1),
+    listLacking(ann, listHoused('g', scalar`${'site'}`, scalar`${'p'}`, 1), 1),
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
     sql`select ${operatorExists(1)}`,
     findGrantsByKeys([{ subject: 'ann', role: 'r', object: '*' }]),
@@ -81,6 +101,8 @@ test('every operation has a name, a scope and a description in the API document'
       ...['createRole', 'listRoles', 'getRole', 'updateRole', 'deleteRole'],
       ...['createGrant', 'listGrants', 'getGrant', 'updateGrant', 'deleteGrant'],
       ...['evaluateAccess', 'evaluateAccessBatch'],
+      ...['searchSubjects', 'searchResources', 'searchActions', 'previewAccess'],
+      ...['explainAccess', 'listSubjectAccess', 'listObjectAccess'],
     ].sort(),
   )
   for (const { operationId, security } of operations) {

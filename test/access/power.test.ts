@@ -11,6 +11,12 @@ import type { Actor, Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { changeDevice } from '../../worker/devices/devices.ts'
 import { removeUserFactor } from '../../worker/identity/factors/user_factors.ts'
+import {
+  addUserLoginId,
+  listUserLoginIds,
+  makeUserLoginIdPrimary,
+  removeUserLoginId,
+} from '../../worker/identity/login_ids/user_login_ids.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
 import { findUserById } from '../../worker/identity/store.ts'
 import {
@@ -31,6 +37,7 @@ import { overtakenOnce } from '../support/repeated_writes.ts'
 import { actor, details, startHouse } from './fixture.ts'
 
 const HOUR = 3600
+const ADDED = { kind: 'email', value: 'mine@example.com', verified: true } as const
 
 async function clientRow(cx: Context, id: string) {
   const [row] = await cx.db.read(findClientById(id))
@@ -476,6 +483,11 @@ describe('at the same moment', () => {
     const token = await mintDeviceToken(worker.context(), 'thing', { expires_in: 60 })
     const { secret } = await addSecret(worker.context(), await clientRow(cx, 'app'), {})
     const [live] = await listUserSessions(cx, 'riser')
+    const named = await addUserLoginId(cx, 'riser', { kind: 'user_name', value: 'riser' })
+    const other = await addUserLoginId(cx, 'riser', {
+      ...{ kind: 'email', value: 'other@example.com', verified: true },
+    })
+    const before = await listUserLoginIds(cx, 'riser')
     const attempts: [string, (cx: Context) => Promise<unknown>][] = [
       ['riser', (by) => changeUser(by, 'riser', { email: 'ann+1@example.com' }, null)],
       ['riser', (by) => removeUser(by, 'riser', null)],
@@ -483,6 +495,9 @@ describe('at the same moment', () => {
       ['riser', (by) => endUserSession(by, 'riser', live?.id ?? '', async () => {})],
       ['riser', (by) => removeUserFactor(by, 'riser', 'fac_1')],
       ['riser', (by) => endUserAuthorizations(by, 'riser', null)],
+      ['riser', (by) => addUserLoginId(by, 'riser', ADDED)],
+      ['riser', (by) => removeUserLoginId(by, 'riser', named.id)],
+      ['riser', (by) => makeUserLoginIdPrimary(by, 'riser', other.id)],
       ['app', (by) => changeClient(by, 'app', { client_name: 'Mine' }, null)],
       ['app', (by) => createClientSecret(by, 'app', {})],
       ['app', (by) => removeClientSecret(by, 'app', secret.id)],
@@ -502,6 +517,7 @@ describe('at the same moment', () => {
       })
       await make(`DELETE /v1/grants/${risen}`)
     }
+    expect(await listUserLoginIds(cx, 'riser')).toEqual(before)
     // Without it each goes through, apart from what is gone by then.
     for (const [, attempt] of attempts.filter(([id]) => id === 'thing')) await attempt(cx)
     expect((await changeUser(cx, 'riser', { name: 'R' }, null)).name).toBe('R')

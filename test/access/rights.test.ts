@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseAcl } from '../../policy/acl.ts'
 import { compileAcl } from '../../worker/access/acl_claim.ts'
-import { permissionsEverywhere, rightsOf } from '../../worker/access/rights.ts'
+import { permissionsSomewhere, rightsOf } from '../../worker/access/rights.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { countRoundTrips } from '../context.ts'
 import { details, type House, startHouse } from './fixture.ts'
@@ -281,19 +281,23 @@ describe('rights', () => {
     expect(await claimOf(house, 'ann', 1)).toMatchObject({ rules: [allow('d/+')] })
   })
 
-  test('permissions on * are those of the management API; on a site they are not', async () => {
+  test('permissions on * and on a group are those of the management API; on a device they are not', async () => {
     const house = await startSites()
     const { make, worker } = house
     await make('POST /v1/roles', { name: 'support', permissions: ['users:read', 'device:read'] })
     await make('POST /v1/grants', { subject: 'fleet', role: 'support', object: '*' })
-    await make('POST /v1/grants', { subject: 'ann', role: 'operator', object: 'site-1' })
+    await make('POST /v1/grants', { subject: 'ann', role: 'operator', object: 'lamp' })
     const cx = worker.context()
-    const everywhere = async (id: string) =>
-      [...permissionsEverywhere(await cx.db.read(rightsOf(id, cx.now())))].sort()
-    expect(await everywhere('ann')).toEqual([])
-    expect(await everywhere('lamp')).toEqual(['device:read', 'users:read'])
-    await make('POST /v1/grants', { subject: 'ann@example.com', role: 'operator', object: '*' })
-    expect(await everywhere('ann')).toEqual(['manage'])
+    const somewhere = async (id: string) =>
+      [...permissionsSomewhere(await cx.db.read(rightsOf(id, cx.now())))].sort()
+    expect(await somewhere('ann')).toEqual([])
+    expect(await somewhere('lamp')).toEqual(['device:read', 'users:read'])
+    await make('POST /v1/grants', {
+      subject: 'ann@example.com',
+      role: 'operator',
+      object: 'site-1',
+    })
+    expect(await somewhere('ann')).toEqual(['manage'])
   })
 
   test('the rights of a subject named by SQL come in one round trip; no subject has none', async () => {

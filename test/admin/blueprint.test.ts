@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { BlueprintFault } from '../../worker/admin/blueprint_document.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { addUserLoginId } from '../../worker/identity/login_ids/user_login_ids.ts'
 import { countRoundTrips, startWorker } from '../context.ts'
+import { Browser } from '../identity/browser.ts'
 
 const PASSWORD = 'a password for the blueprint'
 const NOTHING = { changes: [], left: [] }
@@ -103,6 +105,56 @@ test('what differs is changed and named; passwords and secrets stay as they were
   ])
   expect(await hashes()).toEqual(before)
   expect(await applyBlueprint(worker.context(), changed, other)).toEqual(NOTHING)
+})
+
+const child = {
+  ...{ id: 'liz', user_name: 'Grandma.Liz', password: PASSWORD, groups: ['home'] },
+  name: 'Liz',
+}
+const household = (user: object, more: readonly object[] = []) => ({
+  settings: { sign_in_names: ['email', 'user_name'] },
+  groups: [{ id: 'home', name: 'Home' }],
+  roles: [{ name: 'resident', permissions: ['device:read'] }],
+  users: [user, ...more],
+  grants: [{ subject: 'liz', role: 'resident', object: 'home' }],
+})
+
+test('a user without an address is made, found and changed by the user name', async () => {
+  const worker = await startWorker()
+  const cx = worker.context()
+  const users = sql`select id, email, email_verified, user_name, name from user`
+  const first = await applyBlueprint(cx, household(child), env)
+  expect(first.changes).toContain('created user Grandma.Liz')
+  const made = { id: 'liz', email: '', email_verified: 0, user_name: 'Grandma.Liz' }
+  expect(await cx.db.read(users)).toEqual([{ ...made, name: 'Liz' }])
+  expect((await new Browser(worker).signIn('grandma.liz', PASSWORD)).status).toBe(303)
+  expect(await applyBlueprint(cx, household(child), env)).toEqual(NOTHING)
+  const other = { ...child, user_name: 'grandma.LIZ', name: 'Elisabeth', groups: [] }
+  const { changes } = await applyBlueprint(cx, household(other), env)
+  expect(changes).toEqual(['updated user grandma.LIZ (name, groups)'])
+  expect(await cx.db.read(users)).toEqual([{ ...made, name: 'Elisabeth' }])
+  // An address that an operator added stays, and with it she is found too.
+  await addUserLoginId(cx, 'liz', { kind: 'email', value: 'liz@example.com', verified: true })
+  expect(await applyBlueprint(cx, household(other), env)).toEqual(NOTHING)
+  const both = { ...other, email: 'liz@example.com', email_verified: true }
+  expect(await applyBlueprint(cx, household(both), env)).toEqual(NOTHING)
+  await expect(applyBlueprint(cx, household({ ...both, user_name: 'liz' }), env)).rejects.toThrow(
+    'users[0].user_name',
+  )
+})
+
+test('a user has a name, and one name names one user', async () => {
+  const { user_name: _, ...nameless } = child
+  expect(await faultsOf(household(nameless))).toEqual([
+    'users[0].email: is needed where there is no user_name',
+  ])
+  const again = { email: 'liz@example.com', user_name: 'grandma.liz' }
+  expect(await faultsOf(household(child, [again]))).toEqual([
+    'users[1]: says again what users[0] says',
+  ])
+  expect(await faultsOf(household({ ...child, user_name: 'a b' }))).toEqual([
+    'users[0].user_name: must consist of letters, the digits 0 to 9, and . _ -',
+  ])
 })
 
 test('two instances that apply it at once make everything once', async () => {

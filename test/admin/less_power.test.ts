@@ -14,7 +14,7 @@ const SECRET = 'few-secret-of-at-least-32-characters-0001'
 const SCOPE = API_SCOPES.join(' ')
 
 type Ids = Record<
-  'grant' | 'secret' | 'credential' | 'token' | 'initial' | 'session' | 'invitation',
+  'batch' | 'grant' | 'secret' | 'credential' | 'token' | 'initial' | 'session' | 'invitation',
   string
 >
 type Attempt = (ids: Ids) => [path: string, body?: unknown]
@@ -82,6 +82,16 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   createDeviceCredential: [
     () => ['/v1/devices/robot/credentials', { kind: 'secret' }],
     () => ['/v1/devices/hub/credentials', { kind: 'secret' }],
+  ],
+  importDevices: 'each row is compared as one device is: devices/device_import',
+  releaseDevice: [() => ['/v1/devices/robot/release'], () => ['/v1/devices/hub/release']],
+  createClaimToken: [
+    () => ['/v1/claim-tokens', { type: 'broad' }],
+    () => ['/v1/claim-tokens', { type: 'plain', group: 'bosses' }],
+  ],
+  revokeClaimToken: [
+    ({ batch }) => [`/v1/claim-tokens/${batch}/revoke`],
+    ({ batch }) => [`/v1/claim-tokens/${batch}/revoke`, { devices: 'keep' }],
   ],
   revokeDeviceCredential: [({ credential }) => [`/v1/devices/robot/credentials/${credential}`]],
   mintDeviceToken: [
@@ -230,6 +240,7 @@ beforeAll(async () => {
   ids = {
     grant: row?.grant ?? '',
     session: row?.session ?? '',
+    batch: await made('/v1/claim-tokens', { type: 'broad', group: 'bosses' }),
     secret: await made('/v1/clients/ops/secrets', {}),
     credential: await made('/v1/devices/robot/credentials', { kind: 'secret' }),
     token: await made('/v1/devices/robot/tokens', { expires_in: 600 }),

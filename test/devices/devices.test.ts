@@ -35,6 +35,11 @@ test('a device is registered, read, changed and deleted, and each change leaves 
     mqtt_client_id: 'legacy 7',
     metadata: { room: 'hall', floor: '1' },
     groups: ['site-1'],
+    hardware_ids: [],
+    tags: [],
+    parent: null,
+    first_seen_at: null,
+    last_seen_at: null,
     created_at: worker.clock.now,
     updated_at: worker.clock.now,
   })

@@ -1,12 +1,14 @@
-// Signing out and the account pages as people see them: Chromium without script, at two sizes;
+// Signing out and the account pages as people see them: Chromium at two sizes, in three languages,
+// with script and without;
 // clients that end the session by the browser; and a receiver of logout tokens over real HTTP.
 
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { messagesIn } from '../../worker/messages/messages.ts'
 import { discover, PASSWORD } from './black_box.ts'
 import { openBrowser, shoot } from './chromium.ts'
 import { until } from './mproxy_fixtures/until.ts'
@@ -17,6 +19,12 @@ let browser: Browser
 let site: Server
 let origin: string
 const received: string[] = []
+
+const LOCALES = ['en', 'pl', 'ar'] as const
+const RUNS = LOCALES.flatMap((locale) => [false, true].map((script) => [locale, script] as const))
+const ANN = 'ann@example.com'
+const emailOf = (locale: string, script: boolean) =>
+  `ann.${locale}.${script ? 'script' : 'plain'}@example.com`
 
 beforeAll(async () => {
   // The application: its pages, and where it hears of logouts. 127.0.0.1 is another site than
@@ -64,7 +72,9 @@ beforeAll(async () => {
         client('home', 'Home app', 'openid profile email offline_access mqtt'),
         client('energy', 'Energy reports of the Municipal Utility Company', 'openid email'),
       ],
-      users: [{ email: 'ann@example.com', name: 'Ann Example', password: PASSWORD }],
+      users: [ANN, ...RUNS.map(([locale, script]) => emailOf(locale, script))].map((email) => ({
+        ...{ email, name: 'Ann Example', password: PASSWORD },
+      })),
     },
     { ALLOW_PRIVATE_ADDRESSES: 'yes' },
   )
@@ -77,22 +87,17 @@ afterAll(async () => {
   site?.close()
 })
 
-async function open(userAgent?: string): Promise<Page> {
-  const context = await browser.newContext({
-    javaScriptEnabled: false,
-    ...(userAgent === undefined ? {} : { userAgent }),
-  })
-  return context.newPage()
-}
+const open = async (options: BrowserContextOptions = { javaScriptEnabled: false }): Promise<Page> =>
+  (await browser.newContext(options)).newPage()
 
-async function login(page: Page) {
-  await page.fill('input[name=username]', 'ann@example.com')
+async function login(page: Page, email = ANN) {
+  await page.fill('input[name=username]', email)
   await page.fill('input[name=password]', PASSWORD)
   await page.click('button[name=action][value=login]')
 }
 
 /** Signs in to a client, through whatever pages come, and answers the tokens. */
-async function signInAt(page: Page, client_id: string, scope: string) {
+async function signInAt(page: Page, client_id: string, scope: string, email = ANN) {
   const as = await discover(worker.issuer)
   const verifier = oauth.generateRandomCodeVerifier()
   const state = oauth.generateRandomState()
@@ -107,7 +112,7 @@ async function signInAt(page: Page, client_id: string, scope: string) {
     code_challenge_method: 'S256',
   }).toString()
   await page.goto(url.href)
-  if (page.url().includes('/login')) await login(page)
+  if (page.url().includes('/login')) await login(page, email)
   if (page.url().includes('/consent')) await page.click('button[name=action][value=allow]')
   await page.waitForURL((at) => at.href.startsWith(origin))
   const client: oauth.Client = { client_id }
@@ -124,54 +129,75 @@ async function signInAt(page: Page, client_id: string, scope: string) {
   return { as, tokens, id_token: tokens.id_token ?? '' }
 }
 
-test('a person looks at browsers and applications, takes access away, and signs out everywhere', async () => {
-  const page = await open()
-  await signInAt(page, 'home', 'openid profile email offline_access mqtt')
-  await signInAt(page, 'energy', 'openid email')
-  const phone = await open(
-    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1',
-  )
-  await phone.goto(`${worker.issuer}/login`)
-  await login(phone)
-  await page.goto(`${worker.issuer}/account`)
-  await shoot(page, 'account')
-  expect(await page.locator('.entries > li').count()).toBe(2)
-  await page.click('.entries > li:has-text("Safari, iPhone") button')
-  expect(await page.locator('.entries > li').count()).toBe(1)
-  await phone.goto(`${worker.issuer}/account`)
-  expect(phone.url()).toContain('/login')
-
-  await page.click('a[href="/account/applications"]')
-  expect(await page.locator('.entries > li').count()).toBe(2)
-  await shoot(page, 'applications')
-  await page.click('.entries > li:has-text("Home app") button')
-  expect(await page.locator('.entry-name').allTextContents()).toEqual([
-    'Energy reports of the Municipal Utility Company',
-  ])
-  await page.click('.entries > li button')
-  await shoot(page, 'applications_none')
-
-  received.length = 0
-  await page.goto(`${worker.issuer}/account`)
-  await page.click('button[name=action][value=everywhere]')
-  expect(await page.locator('h1').textContent()).toBe('You are signed out')
-  // Both were signed in in this session, though their access was taken away before.
-  await until('both logout tokens', () => received.length === 2)
-  const jwks = createRemoteJWKSet(new URL(`${worker.issuer}/.well-known/jwks.json`))
-  for (const [i, audience] of [...(['home', 'energy'] as const)].entries()) {
-    const verified = await Promise.allSettled(
-      received.map((token) =>
-        jwtVerify(token, jwks, { issuer: worker.issuer, audience, typ: 'logout+jwt' }),
-      ),
+test.concurrent.each(RUNS)(
+  'a person looks at browsers and applications, takes access away, and signs out everywhere, in %s, with script: %s',
+  async (locale, javaScriptEnabled) => {
+    const m = messagesIn(locale)
+    const email = emailOf(locale, javaScriptEnabled)
+    // Each page is photographed once in each language.
+    const look = async (name: string) => {
+      if (!javaScriptEnabled) await shoot(page, `${name}_${locale}`)
+    }
+    const page = await open({ javaScriptEnabled, locale })
+    const { tokens } = await signInAt(
+      page,
+      'home',
+      'openid profile email offline_access mqtt',
+      email,
     )
-    expect(
-      verified.filter(({ status }) => status === 'fulfilled'),
-      `${i} ${audience}`,
-    ).toHaveLength(1)
-  }
-  await page.context().close()
-  await phone.context().close()
-})
+    await signInAt(page, 'energy', 'openid email', email)
+    const phone = await open({
+      javaScriptEnabled,
+      locale,
+      userAgent:
+        'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1',
+    })
+    await phone.goto(`${worker.issuer}/login`)
+    await login(phone, email)
+    await page.goto(`${worker.issuer}/account`)
+    expect(await page.getAttribute('html', 'lang')).toBe(locale)
+    await look('account')
+    expect(await page.locator('.entries > li').count()).toBe(2)
+    await page.click('.entries > li:has-text("Safari, iPhone") button')
+    expect(await page.locator('.entries > li').count()).toBe(1)
+    await phone.goto(`${worker.issuer}/account`)
+    expect(phone.url()).toContain('/login')
+
+    await page.click('a[href="/account/applications"]')
+    expect(await page.locator('.entries > li').count()).toBe(2)
+    await look('applications')
+    await page.click('.entries > li:has-text("Home app") button')
+    expect(await page.locator('.entry-name').allTextContents()).toEqual([
+      'Energy reports of the Municipal Utility Company',
+    ])
+    await page.click('.entries > li button')
+    expect(await page.locator('.entries > li').count()).toBe(0)
+    await look('applications_none')
+
+    await page.goto(`${worker.issuer}/account`)
+    await page.click('button[name=action][value=everywhere]')
+    expect(await page.locator('h1').textContent()).toBe(m('signed_out.title'))
+    // Both were signed in in this session, though their access was taken away before.
+    const { sub } = decodeJwt(tokens.id_token ?? '')
+    const mine = () => received.filter((token) => decodeJwt(token).sub === sub)
+    await until('both logout tokens', () => mine().length === 2)
+    const jwks = createRemoteJWKSet(new URL(`${worker.issuer}/.well-known/jwks.json`))
+    for (const audience of ['home', 'energy'] as const) {
+      const verified = await Promise.allSettled(
+        mine().map((token) =>
+          jwtVerify(token, jwks, { issuer: worker.issuer, audience, typ: 'logout+jwt' }),
+        ),
+      )
+      expect(
+        verified.filter(({ status }) => status === 'fulfilled'),
+        audience,
+      ).toHaveLength(1)
+    }
+    await page.context().close()
+    await phone.context().close()
+  },
+  300_000,
+)
 
 test('a client of another site signs the person out by a link or a form, with or without a question', async () => {
   const page = await open()

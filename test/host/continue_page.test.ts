@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CATALOGUES } from '../../worker/messages/catalogues.ts'
 import { PASSWORD } from './black_box.ts'
-import { openBrowser, shoot } from './chromium.ts'
+import { openBrowser, shootInBoth } from './chromium.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
 const CALLBACK = 'https://app.example/callback'
@@ -74,15 +74,9 @@ afterAll(async () => {
 
 const title = (page: Page) => page.locator('h1').textContent()
 
-/** Pictures in light and dark; axe-core finds nothing in either. */
-async function look(page: Page, name: string) {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme })
-    await shoot(page, `${name}_${colorScheme}`, false)
-  }
-}
+const look = (page: Page, name: string) => shootInBoth(page, name, false)
 
-test.each([
+test.concurrent.each([
   ['ann', false],
   ['bob', true],
 ])(
@@ -159,5 +153,5 @@ test.each([
     expect(await title(page)).toBe(texts['signed_out.title'])
     await context.close()
   },
-  120_000,
+  300_000,
 )

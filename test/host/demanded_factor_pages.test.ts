@@ -2,13 +2,12 @@
 // asked for; with and without JavaScript, in three languages, light and dark, phone and desktop.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { codeAt } from '../identity/authenticator.ts'
+import { appCodes } from './app_codes.ts'
 import { PASSWORD } from './black_box.ts'
-import { DESKTOP, openBrowser, PHONE, SCREENSHOTS, shoot } from './chromium.ts'
-import { readMails } from './operator_mails.ts'
+import { openBrowser, shoot, shootInBoth } from './chromium.ts'
+import { linkIn, readMailTo } from './operator_mails.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
@@ -81,18 +80,6 @@ async function typePassword(page: Page, email: string): Promise<void> {
   await page.click('button[value=login]')
 }
 
-/** Takes the page in light and dark; axe-core looks at both. */
-async function shootInBoth(page: Page, name: string): Promise<void> {
-  await page.emulateMedia({ colorScheme: 'dark' })
-  for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
-    await page.setViewportSize(size)
-    const path = join(SCREENSHOTS, `${name}_dark_${width}.png`)
-    await page.screenshot({ path, fullPage: true })
-  }
-  await page.emulateMedia({ colorScheme: 'light' })
-  await shoot(page, name)
-}
-
 /** Removes all factors of a person, as an operator. */
 async function removeFactors(email: string): Promise<void> {
   const { issuer } = worker
@@ -110,18 +97,6 @@ async function removeFactors(email: string): Promise<void> {
   for (const { id } of items) await call(`/v1/users/${person?.id}/factors/${id}`, 'DELETE')
 }
 
-const stepNow = () => Math.floor(Date.now() / 30_000)
-
-/** The first code of an app: that of the step before, while it counts for long enough. */
-const firstStep = () => (Date.now() % 30_000 < 15_000 ? stepNow() - 1 : stepNow())
-
-/** A code of a later step than any before, of which the one to come counts already. */
-async function nextCode(key: string, last: { step: number }): Promise<string> {
-  last.step = Math.max(last.step + 1, stepNow())
-  while (last.step > stepNow() + 1) await new Promise((resolve) => setTimeout(resolve, 250))
-  return codeAt(key, last.step * 30)
-}
-
 const isBack = (page: Page) => expect(page.url()).toMatch(new RegExp(`^${callback}\\?code=`))
 
 const runs = LOCALES.flatMap((locale) => [
@@ -129,7 +104,7 @@ const runs = LOCALES.flatMap((locale) => [
   { locale, way: 'script' as const },
 ])
 
-test.each(runs)(
+test.concurrent.each(runs)(
   'an app is added for the client, and proven the next time, in $locale, $way',
   async ({ locale, way }) => {
     const email = emailOf(locale, way)
@@ -146,8 +121,8 @@ test.each(runs)(
       await page.click('button[value=save]')
       await shoot(page, named('add_refused'))
     }
-    const last = { step: firstStep() }
-    await page.fill('#code', await codeAt(key, last.step * 30))
+    const codes = appCodes(key)
+    await page.fill('#code', await codes.next())
     await page.click('button[value=save]')
     expect(await page.locator('.codes .key').count()).toBe(10)
     if (way === 'plain') await shootInBoth(page, named('codes'))
@@ -165,7 +140,7 @@ test.each(runs)(
       await other.click('button[value=verify]')
       await shoot(other, named('verify_refused'))
     }
-    await other.fill('#code', await nextCode(key, last))
+    await other.fill('#code', await codes.next())
     await other.click('button[value=verify]')
     isBack(other)
 
@@ -176,7 +151,7 @@ test.each(runs)(
     await typePassword(third, email)
     await shootInBoth(third, named('trust'))
     await third.check('#trust')
-    await third.fill('#code', await nextCode(key, last))
+    await third.fill('#code', await codes.next())
     await third.click('button[value=verify]')
     expect(third.url()).toBe(`${worker.issuer}/account`)
     await shootInBoth(third, named('account'))
@@ -185,17 +160,16 @@ test.each(runs)(
 
     // An operator removes the app, and the person puts it back.
     await removeFactors(email)
-    const mails = await readMails(worker.issuer, SECRET)
-    const mail = mails.find((one) => one.kind === 'factor_removed' && one.address === email)
-    await third.goto(/http\S+token=[\w-]+/.exec(mail?.text ?? '')?.[0] ?? '')
+    const mail = { address: email, kind: 'factor_removed' }
+    await third.goto(linkIn(await readMailTo(worker.issuer, SECRET, mail)))
     await shootInBoth(third, named('removed'))
     await third.click('button[value=undo]')
     await shoot(third, named('restored'))
   },
-  120_000,
+  300_000,
 )
 
-test.each(LOCALES)(
+test.concurrent.each(LOCALES)(
   'a person without an app types a mailed code, in %s',
   async (locale) => {
     const email = emailOf(locale, 'mail')
@@ -207,11 +181,11 @@ test.each(LOCALES)(
     await page.fill('#mail_code', '000000')
     await page.click('button[value=save]')
     await shoot(page, `demanded_mail_refused_${locale}`)
-    const mails = await readMails(worker.issuer, SECRET)
-    const mail = mails.find((one) => one.kind === 'sign_in_code' && one.address === email)
-    await page.fill('#mail_code', /\b\d{3} \d{3}\b/.exec(mail?.text ?? '')?.[0] ?? '')
+    const wanted = { address: email, kind: 'sign_in_code' }
+    const mail = await readMailTo(worker.issuer, SECRET, wanted)
+    await page.fill('#mail_code', /\b\d{3} \d{3}\b/.exec(mail)?.[0] ?? '')
     await page.click('button[value=save]')
     isBack(page)
   },
-  60_000,
+  300_000,
 )

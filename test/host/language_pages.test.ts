@@ -47,7 +47,7 @@ async function userCode(): Promise<string> {
   return ((await answer.json()) as { user_code: string }).user_code
 }
 
-test.each(['en', 'pl', 'ar'] as const)(
+test.concurrent.each(['en', 'pl', 'ar'] as const)(
   'the pages in %s are whole on each screen',
   async (locale) => {
     const m = messagesIn(locale)
@@ -88,7 +88,7 @@ test.each(['en', 'pl', 'ar'] as const)(
       await context.close()
     }
   },
-  90_000,
+  300_000,
 )
 
 /** Chooses a language by the foot of the page. */

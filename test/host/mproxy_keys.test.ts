@@ -3,7 +3,7 @@
 
 import { createHmac } from 'node:crypto'
 import { exportSPKI, importJWK } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from 'vitest'
 import {
   type Connection,
   type ConnectOptions,
@@ -242,9 +242,19 @@ describe('the issuer', () => {
 describe('a key that the issuer withdraws', () => {
   const anything = [{ permission: 'allow', action: 'all', topic: '#' }]
 
-  /** mProxy, and sessions on tokens of a first and of a second key. */
-  async function startWithKeys() {
-    const { issuer, proxy } = await start()
+  /**
+   * mProxy, and sessions on tokens of a first and of a second key. Keys are read every ten seconds at
+   * most, so these tests wait beside each other, each with a broker of its own.
+   */
+  async function startWithKeys({ onTestFinished }: TestContext) {
+    const stopLater = (one: { stop: () => Promise<unknown> }) =>
+      onTestFinished(async () => void (await one.stop()))
+    const broker = await startBroker()
+    stopLater(broker)
+    const issuer = await startIssuer()
+    stopLater(issuer)
+    const proxy = await startProxy({ issuer: issuer.url, broker: broker.url })
+    stopLater(proxy)
     await untilReady(proxy)
     const first = issuer.keys[0]!
     const second = await makeKey('ES256', 'second')
@@ -258,7 +268,7 @@ describe('a key that the issuer withdraws', () => {
     ) => {
       const url = `mqtt://127.0.0.1:${proxy.port}`
       const session = await connect({ url, version, id: sub, token: await mint(key, sub), ...more })
-      open.unshift({ stop: async () => session.client.end(true) })
+      stopLater({ stop: async () => session.client.end(true) })
       return session
     }
     /** A token with an unknown key id makes mProxy read the keys, every ten seconds at most. */
@@ -281,8 +291,8 @@ describe('a key that the issuer withdraws', () => {
     return !session.isClosed()
   }
 
-  test('takes the sessions with it whose token hangs on it, without their Will, and no other', async () => {
-    const { issuer, proxy, first, second, join, read } = await startWithKeys()
+  test.concurrent('takes the sessions with it whose token hangs on it, without their Will, and no other', async (context) => {
+    const { issuer, proxy, first, second, join, read } = await startWithKeys(context)
     issuer.keys = [first, second]
     const other = await join(second, 'dev-2')
     await other.subscribe(['wills'])
@@ -302,8 +312,8 @@ describe('a key that the issuer withdraws', () => {
     expect(other.messages).toEqual([])
   })
 
-  test('leaves a session alone that has a token of another key since', async () => {
-    const { issuer, proxy, first, second, mint, join, read } = await startWithKeys()
+  test.concurrent('leaves a session alone that has a token of another key since', async (context) => {
+    const { issuer, proxy, first, second, mint, join, read } = await startWithKeys(context)
     const session = await join(first, 'dev-1')
     issuer.keys = [second, first]
     const exp = Math.floor(Date.now() / 1000) + 900
@@ -317,8 +327,8 @@ describe('a key that the issuer withdraws', () => {
     expect(await session.untilClosed()).toBe(0x98)
   })
 
-  test('is no key that an outage hides: no, a bad and an empty answer end nothing', async () => {
-    const { issuer, proxy, first, join, read } = await startWithKeys()
+  test.concurrent('is no key that an outage hides: no, a bad and an empty answer end nothing', async (context) => {
+    const { issuer, proxy, first, join, read } = await startWithKeys(context)
     const session = await join(first, 'dev-1')
     const outcome = (wanted: string, keys: number) =>
       until(
@@ -347,8 +357,8 @@ describe('a key that the issuer withdraws', () => {
     expect(await isAlive(session)).toBe(true)
   })
 
-  test('does not come back with an answer of an outdated cache, which ends nothing either', async () => {
-    const { issuer, proxy, first, second, mint, join } = await startWithKeys()
+  test.concurrent('does not come back with an answer of an outdated cache, which ends nothing either', async (context) => {
+    const { issuer, proxy, first, second, mint, join } = await startWithKeys(context)
     const session = await join(first, 'dev-1')
     issuer.keys = [second]
     const next = await join(second, 'dev-2')

@@ -2,8 +2,12 @@
 
 export type ReadMail = { kind: string; address: string; text: string }
 
-/** The newest mails first. `secret` is that of the client `ops`. */
-export async function readMails(issuer: string, secret: string): Promise<ReadMail[]> {
+/** The newest mails first, of those that a filter names. `secret` is that of the client `ops`. */
+export async function readMails(
+  issuer: string,
+  secret: string,
+  filter: Readonly<Record<string, string>> = {},
+): Promise<ReadMail[]> {
   const answered = await fetch(`${issuer}/oauth/token`, {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`ops:${secret}`)}` },
@@ -15,7 +19,7 @@ export async function readMails(issuer: string, secret: string): Promise<ReadMai
     return (await (await fetch(`${issuer}${path}`, { headers })).json()) as T
   }
   const { items } = await read<{ items: { id: string; kind: string; address: string }[] }>(
-    '/v1/outbox',
+    `/v1/outbox?${new URLSearchParams(filter)}`,
   )
   const mails: ReadMail[] = []
   for (const { id, kind, address } of items) {
@@ -29,10 +33,10 @@ export async function readMails(issuer: string, secret: string): Promise<ReadMai
 export async function readMailTo(
   issuer: string,
   secret: string,
-  { address, kind }: { address: string; kind: string },
+  wanted: { address: string; kind: string },
 ): Promise<string> {
-  const mails = await readMails(issuer, secret)
-  return mails.find((one) => one.kind === kind && one.address === address)?.text ?? ''
+  const [mail] = await readMails(issuer, secret, { ...wanted, limit: '1' })
+  return mail?.text ?? ''
 }
 
 /** The link in the text of a mail. */

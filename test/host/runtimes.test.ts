@@ -1,5 +1,6 @@
 // The same suite against the worker on Node, Deno, Bun and workerd, each a real program of its own.
 import { connect } from 'node:net'
+import { exportSPKI, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CODES, codeAt, KEY } from '../identity/authenticator.ts'
 import { optionsOf, SoftwareAuthenticator } from '../identity/passkeys/software_authenticator.ts'
@@ -28,12 +29,21 @@ const PLACES = [
 describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
   let worker: RunningWorker
   let deviceKey: CryptoKey
+  let pemKey: CryptoKey
 
   beforeAll(async () => {
     const made = await makeBlueprint()
     deviceKey = made.deviceKey
     const cleo = { email: 'cleo@example.com', password: PASSWORD }
-    const blueprint = { ...made.blueprint, users: [...made.blueprint.users, cleo] }
+    const inPem = await generateKeyPair('ES256', { extractable: true })
+    pemKey = inPem.privateKey
+    const pem = await exportSPKI(inPem.publicKey)
+    const lamp = { id: 'dim-0043', type: 'dimmer', credentials: [{ kind: 'pem', pem }] }
+    const blueprint = {
+      ...made.blueprint,
+      users: [...made.blueprint.users, cleo],
+      devices: [...made.blueprint.devices, lamp],
+    }
     worker = await startWorkerOn(runtime, blueprint, {}, undefined, path)
   }, 90_000)
   afterAll(() => worker?.stop())
@@ -207,19 +217,20 @@ describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
     const account = await browser.follow(link)
     const short = await browser.submit(account, { password: 'short', action: 'create' })
     expect(short.html).toContain('role="alert"')
-    let page = await browser.submit(account, { name: 'Dora', password: PASSWORD, action: 'create' })
-    const shown: string[] = []
-    while (page.url.pathname.endsWith('/continue')) {
-      shown.push(/<h1[^>]*>([^<]*)/.exec(page.html ?? '')?.[1] ?? '')
-      page = await browser.submit(page, { action: 'accept' })
-    }
-    expect(shown).toHaveLength(2) // the terms of the test before, and the rules
+    const typed = { name: 'Dora', password: PASSWORD, action: 'create' }
+    const unaccepted = await browser.submit(account, typed)
+    expect(unaccepted.html).toContain('role="alert"')
+    const boxes = [
+      ...(account.html ?? '').matchAll(/name="(accept[^"]*)" type="checkbox" value="([^"]*)"/g),
+    ].map(([, name = '', value = '']) => [name, value] as const)
+    expect(boxes).toHaveLength(2) // the terms of the test before, and the rules
+    const page = await browser.submit(account, { ...typed, ...Object.fromEntries(boxes) })
     expect(page.url.href).toBe(`${issuer}/account/consents`)
 
     const again = new FormBrowser()
     const login = await again.follow(`${issuer}/login`)
-    const typed = { username: email, password: PASSWORD, action: 'login' }
-    expect((await again.submit(login, typed)).url.href).toBe(`${issuer}/account`)
+    const signIn = { username: email, password: PASSWORD, action: 'login' }
+    expect((await again.submit(login, signIn)).url.href).toBe(`${issuer}/account`)
     // The link made one account, and is of no more use.
     const once = await new FormBrowser().open(link)
     expect(once.status).toBe(403)
@@ -237,6 +248,15 @@ describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
     })
     const { deviceKey: stranger } = await makeBlueprint()
     await expect(deviceToken(as, 'dim-0042', stranger)).rejects.toMatchObject({
+      error: 'invalid_client',
+    })
+  })
+
+  test('a device that was registered by PEM gets a token by its key', async () => {
+    const as = await discover(worker.issuer)
+    const { access_token } = await deviceToken(as, 'dim-0043', pemKey)
+    expect(claimsOf(access_token)).toMatchObject({ sub: 'dim-0043' })
+    await expect(deviceToken(as, 'dim-0043', deviceKey)).rejects.toMatchObject({
       error: 'invalid_client',
     })
   })

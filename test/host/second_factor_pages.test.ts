@@ -1,123 +1,146 @@
-// A person in a real browser, without JavaScript: adds an authenticator app, signs out and in again
-// with it, by a recovery code, and forgets the password.
-import { join } from 'node:path'
-import type { Page } from 'playwright-core'
-import { expect, test } from 'vitest'
-import { codeAt } from '../identity/authenticator.ts'
-import { openBrowser, SCREENSHOTS, shoot } from './chromium.ts'
-import { readMails } from './operator_mails.ts'
-import { startWorkerOn } from './programs.ts'
+// A person in a real browser: adds an authenticator app, signs out and in again with it, makes new
+// recovery codes, signs in by one, forgets the password, and removes the app; in three languages, with
+// JavaScript and without.
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { messagesIn } from '../../worker/messages/messages.ts'
+import { appCodes } from './app_codes.ts'
+import { openBrowser, shootInBoth } from './chromium.ts'
+import { linkIn, readMailTo } from './operator_mails.ts'
+import { type RunningWorker, startWorkerOn } from './programs.ts'
 
-const ANN = 'ann@example.com'
 const PASSWORD = 'four words nobody knows'
 const NEW = 'seven brown horses jump over fences'
-
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
-const BLUEPRINT = {
-  users: [{ email: ANN, password: PASSWORD, email_verified: true }],
-  clients: [
-    {
-      client_id: 'ops',
-      client_secret: SECRET,
-      grant_types: ['client_credentials'],
-      scope: 'manage',
-    },
-  ],
-}
+const LOCALES = ['en', 'pl', 'ar'] as const
+const RUNS = LOCALES.flatMap((locale) => [false, true].map((script) => [locale, script] as const))
 
-/** Takes the page in light and dark. */
-async function picture(page: Page, name: string): Promise<void> {
-  await page.emulateMedia({ colorScheme: 'dark' })
-  await page.screenshot({ path: join(SCREENSHOTS, `${name}_dark.png`), fullPage: true })
-  await page.emulateMedia({ colorScheme: 'light' })
-  await shoot(page, name)
-}
+const emailOf = (locale: string, script: boolean) =>
+  `ann.${locale}.${script ? 'script' : 'plain'}@example.com`
 
-async function passPassword(page: Page, issuer: string, password = PASSWORD): Promise<void> {
-  await page.goto(`${issuer}/login`)
-  await page.fill('#username', ANN)
+let worker: RunningWorker
+let browser: Browser
+
+beforeAll(async () => {
+  worker = await startWorkerOn('node', {
+    users: RUNS.map(([locale, script]) => ({
+      email: emailOf(locale, script),
+      password: PASSWORD,
+      email_verified: true,
+    })),
+    clients: [
+      {
+        client_id: 'ops',
+        client_secret: SECRET,
+        grant_types: ['client_credentials'],
+        scope: 'manage',
+      },
+    ],
+  })
+  browser = await openBrowser()
+}, 60_000)
+afterAll(async () => {
+  await browser?.close()
+  await worker?.stop()
+})
+
+const open = async (locale: string, javaScriptEnabled: boolean): Promise<Page> =>
+  (await browser.newContext({ javaScriptEnabled, locale })).newPage()
+
+async function passPassword(page: Page, email: string, password = PASSWORD): Promise<void> {
+  await page.goto(`${worker.issuer}/login`)
+  await page.fill('#username', email)
   await page.fill('#password', password)
   await page.click('button[value=login]')
 }
 
-/** The code that the app shows now, which was not used in the step before. */
-async function freshCode(key: string, last: { step: number }): Promise<string> {
-  while (Math.floor(Date.now() / 30_000) <= last.step) {
-    await new Promise((resolve) => setTimeout(resolve, 500))
-  }
-  last.step = Math.floor(Date.now() / 30_000)
-  return codeAt(key, Date.now() / 1000)
+async function answer(page: Page, code: string): Promise<void> {
+  await page.fill('#code', code)
+  await page.click('button[value=verify]')
 }
 
-test('an authenticator app, recovery codes and a forgotten password', {
-  timeout: 120_000,
-}, async () => {
-  const worker = await startWorkerOn('node', BLUEPRINT)
-  const browser = await openBrowser()
-  try {
+test.concurrent.each(RUNS)(
+  'an authenticator app, recovery codes and a forgotten password, in %s, with script: %s',
+  async (locale, script) => {
     const { issuer } = worker
-    const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage()
-    await passPassword(page, issuer)
-    await page.click('text=Passkeys, authenticator apps and recovery codes')
-    await picture(page, 'security_empty')
-    await page.click('text=Add an authenticator app')
-    await picture(page, 'security_add')
-    const key = (await page.textContent('.key')) ?? ''
+    const m = messagesIn(locale)
+    const email = emailOf(locale, script)
+    // Each page is photographed once in each language.
+    const look = async (page: Page, name: string) => {
+      if (!script) await shootInBoth(page, `${name}_${locale}`)
+    }
+    const page = await open(locale, script)
+    await passPassword(page, email)
+    await page.click('a[href="/account/security"]')
+    await look(page, 'security_empty')
+    await page.click('a[href="/account/security/add"]')
+    await look(page, 'security_add')
+    const codes = appCodes((await page.textContent('.key')) ?? '')
     await page.fill('#code', '000000')
     await page.click('button[value=add]')
-    await picture(page, 'security_add_refused')
-    expect(await page.textContent('[role=alert]')).toContain('does not fit')
+    await look(page, 'security_add_refused')
+    expect(await page.textContent('[role=alert]')).toBe(m('security.refused'))
     await page.fill('#name', 'Phone of Ann')
-    await page.fill('#code', await codeAt(key, Date.now() / 1000))
+    await page.fill('#code', await codes.next())
     await page.click('button[value=add]')
-    const last = { step: Math.floor(Date.now() / 30_000) }
-    await picture(page, 'security_codes')
-    const codes = await page.locator('.codes .key').allTextContents()
-    expect(codes).toHaveLength(10)
-    await page.click('text=I have kept them')
-    await picture(page, 'security')
+    await look(page, 'security_codes')
+    const shown = page.locator('.codes .key')
+    const before = await shown.allTextContents()
+    expect(before).toHaveLength(10)
+    await page.click('main a.button[href="/account/security"]')
+    await look(page, 'security')
     expect(await page.textContent('main')).toContain('Phone of Ann')
 
-    await page.goto(`${issuer}/logout`)
+    await page.goto(`${issuer}/account`)
     await page.click('button[value=logout]')
-    await passPassword(page, issuer)
-    await picture(page, 'second_factor')
-    await page.fill('#code', '123456')
-    await page.click('button[value=verify]')
-    await picture(page, 'second_factor_refused')
-    await page.fill('#code', await freshCode(key, last))
-    await page.click('button[value=verify]')
+    await page.goto(`${issuer}/account`)
+    expect(page.url()).toContain('/login')
+    await passPassword(page, email)
+    await look(page, 'second_factor')
+    await answer(page, '123456')
+    await look(page, 'second_factor_refused')
+    await answer(page, await codes.next())
     expect(page.url()).toBe(`${issuer}/account`)
+    await page.goto(`${issuer}/account/security`)
+    await page.click('button[value=codes]')
+    const [first = '', second = ''] = await shown.allTextContents()
+    expect(await shown.count()).toBe(10)
 
-    const other = await (await browser.newContext({ javaScriptEnabled: false })).newPage()
-    await passPassword(other, issuer)
-    await other.fill('#code', codes[0]?.toUpperCase() ?? '')
-    await other.click('button[value=verify]')
+    const other = await open(locale, script)
+    await passPassword(other, email)
+    // The codes of before have no use.
+    await answer(other, before[0] ?? '')
+    expect(await other.textContent('[role=alert]')).toBe(m('second_factor.refused'))
+    await answer(other, first.toUpperCase())
     expect(other.url()).toBe(`${issuer}/account`)
 
-    const forgetful = await (await browser.newContext({ javaScriptEnabled: false })).newPage()
+    const forgetful = await open(locale, script)
     await forgetful.goto(`${issuer}/login`)
-    await picture(forgetful, 'login_forgotten')
-    await forgetful.click('text=Forgot your password?')
-    await picture(forgetful, 'recovery_request')
-    await forgetful.fill('#email', ANN)
+    await look(forgetful, 'login_forgotten')
+    await forgetful.click('a[href^="/recover"]')
+    await look(forgetful, 'recovery_request')
+    await forgetful.fill('#email', email)
     await forgetful.click('button[value=send]')
-    await picture(forgetful, 'recovery_sent')
-    const [mail] = await readMails(issuer, SECRET)
-    await forgetful.goto(/http\S+token=[\w-]+/.exec(mail?.text ?? '')?.[0] ?? '')
+    await look(forgetful, 'recovery_sent')
+    const mail = await readMailTo(issuer, SECRET, { address: email, kind: 'recovery' })
+    await forgetful.goto(linkIn(mail))
     await forgetful.fill('#password', NEW)
     await forgetful.click('button[value=save]')
-    await passPassword(forgetful, issuer, NEW)
+    await passPassword(forgetful, email, NEW)
     expect(forgetful.url()).toBe(`${issuer}/login/verify`)
-    await forgetful.fill('#code', codes[1] ?? '')
-    await forgetful.click('button[value=verify]')
+    await answer(forgetful, second)
     expect(forgetful.url()).toBe(`${issuer}/account`)
     // The browsers of before are signed out.
     await page.goto(`${issuer}/account`)
     expect(page.url()).toContain('/login')
-  } finally {
-    await browser.close()
-    await worker.stop()
-  }
-})
+
+    await forgetful.goto(`${issuer}/account/security`)
+    await forgetful.click('.entries button[value=remove]')
+    expect(await forgetful.locator('.entries > li').count()).toBe(0)
+    const third = await open(locale, script)
+    await passPassword(third, email, NEW)
+    expect(third.url()).toBe(`${issuer}/account`)
+  },
+  300_000,
+)

@@ -14,7 +14,7 @@ import { countRoundTrips, SYSTEM, startWorker, type TestWorker } from '../contex
 import { publishTerms } from '../support/consents.ts'
 import { callApi, newClientToken } from '../support/operator.ts'
 import { ANN, createPerson, PASSWORD } from '../support/people.ts'
-import { alertOf, Browser, type Page } from './browser.ts'
+import { alertOf, Browser, formFields, type Page } from './browser.ts'
 import { linkIn, type Mail, mailsOf } from './mails.ts'
 import { eventsOf, isSignedIn } from './people.ts'
 
@@ -124,8 +124,18 @@ describe('an invitation', () => {
     const started = await startInviting()
     await publishTerms(started.worker)
     const { path } = await invite(started)
+    const { 'accept.terms': _unticked, ...fields } = formFields(await started.browser.get(path))
+    const typed = { ...fields, name: 'Bea', password: PASSWORD, action: 'create' }
+    const refused = await started.browser.post('/invitation', typed)
+    expect([refused.status, refused.html.includes('value="Bea"')]).toEqual([400, true])
+    expect(await usersNamed(started.worker, BEA)).toEqual([])
     await create(started.browser, path)
-    expect((await started.browser.get('/account')).headers.get('location')).toMatch(/^\/continue/)
+    expect((await started.browser.get('/account')).status).toBe(200)
+    const decisions = sql<{ key: string; version: string }>`
+      select key, version from consent_decision`
+    expect(await started.worker.context().db.read(decisions)).toEqual([
+      { key: 'terms', version: '1' },
+    ])
   })
 
   test('keeps what was typed where name or password is refused', async () => {
@@ -281,6 +291,7 @@ describe('a link', () => {
         user_agent: '',
         replaces: undefined,
         browsers: [],
+        fields: () => undefined,
       },
     })
     expect(result.outcome).toBe('dead')

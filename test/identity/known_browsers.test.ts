@@ -333,6 +333,21 @@ describe('the cookie of a known browser', () => {
     expect((await browser.signIn(ANN, password)).status).toBe(429)
   })
 
+  test('ends when the person closes the account, and is unknown to the one who keeps it', async () => {
+    const { worker, browser } = await startKnown()
+    const owner = new Browser(worker)
+    await owner.signIn(ANN, PASSWORD)
+    await owner.submit(await owner.get('/account/close'), { action: 'close' })
+    expect(await known(worker)).toEqual([])
+    const back = await owner.signIn(ANN, PASSWORD)
+    const page = await owner.get(back.headers.get('location') ?? '')
+    await owner.submit(page, { action: 'keep' })
+    expect(await isSignedIn(owner)).toBe(true)
+    await guess(worker, LIMIT + 1)
+    expect((await browser.signIn(ANN, PASSWORD)).status).toBe(429)
+    expect((await close(owner).signIn(ANN, PASSWORD)).status).toBe(303)
+  })
+
   test('is forgotten by the timer', async () => {
     const { worker } = await startKnown()
     worker.clock.now += 366 * DAY

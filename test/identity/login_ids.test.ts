@@ -103,6 +103,10 @@ describe('an account that somebody made with the address of another', () => {
       email_key: '@squatter',
       email_verified: 0,
     })
+    const lost = (await eventsOf(worker)).filter(({ type }) => type === 'user.login_id_lost')
+    expect(lost).toMatchObject([
+      { subject_id: 'squatter', outcome: 'failure', actor_kind: 'user', actor_id: name?.user_id },
+    ])
     // Its own account stays, and has no name any more.
     expect(await isSignedIn(squatter)).toBe(true)
   })

@@ -1,12 +1,15 @@
 // Sign-up: the address first, then the account behind the mailed link.
 import { describe, expect, test } from 'vitest'
 import { changeSettings } from '../../worker/admin/settings_change.ts'
+import type { Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { senderParameters } from '../../worker/identity/return_to.ts'
 import { signUp } from '../../worker/identity/sign_up/sign_up.ts'
 import { createUser, removeUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
+import { publishTerms, publishVersion } from '../support/consents.ts'
 import { ANN, PASSWORD } from '../support/people.ts'
-import { alertOf, Browser, type Page } from './browser.ts'
+import { alertOf, Browser, formFields, type Page } from './browser.ts'
 import { linkIn, type Mail, mailsOf } from './mails.ts'
 import { comparable, isSignedIn, startWithAnn } from './people.ts'
 
@@ -34,6 +37,130 @@ async function create(worker: TestWorker, mail: Mail | undefined, fields = {}) {
   const typed = { name: 'Bea Example', password: PASSWORD, action: 'create', ...fields }
   return { browser, page: page.status === 200 ? await browser.submit(page, typed) : page }
 }
+
+type Decided = { key: string; version: string; locale: string; client_id: string | null }
+
+/** Sends the form as it stands, without the boxes that are not ticked. */
+function send(browser: Browser, page: Page, fields: object, unticked: readonly string[] = []) {
+  const all = { ...formFields(page), password: PASSWORD, action: 'create', ...fields }
+  const kept = Object.entries(all).filter(([name]) => !unticked.includes(name))
+  return browser.post('/sign-up/confirm', Object.fromEntries(kept))
+}
+
+describe('required texts at a sign-up', () => {
+  const decisions = sql<Decided>`select key, version, locale, client_id from consent_decision
+    order by key`
+
+  async function startAsking(wayOf: (cx: Context) => Record<string, string> = () => ({})) {
+    const started = await startOpen()
+    const { worker } = started
+    await publishTerms(worker)
+    await publishTerms(worker, { key: 'privacy' })
+    await publishTerms(worker, { key: 'newsletter', required: false })
+    const browser = new Browser(worker).inEnglish()
+    await ask(browser, BEA, `?${new URLSearchParams(wayOf(worker.context()))}`)
+    const [mail] = await mailsOf(worker)
+    return { ...started, worker, browser, mail, page: await browser.get(pathOf(mail)) }
+  }
+
+  test('each has a box, and is decided with the account, at the application that sent', async () => {
+    const return_to = '/account/profile'
+    const { worker, browser, page } = await startAsking((cx) => ({
+      return_to,
+      ...senderParameters(cx, return_to, 'shop'),
+    }))
+    expect(page.html).toContain('The terms, version 1.')
+    expect(Object.keys(formFields(page)).filter((name) => name.startsWith('accept.'))).toEqual([
+      'accept.privacy',
+      'accept.terms',
+    ])
+    const made = await send(browser, page, {})
+    expect(made.headers.get('location')).toBe(return_to)
+    const decided = { version: '1', locale: 'en', client_id: 'shop' }
+    expect(await worker.context().db.read(decisions)).toEqual([
+      { key: 'privacy', ...decided },
+      { key: 'terms', ...decided },
+    ])
+    const events = sql<{ type: string }>`select type from event where type = 'consent.accepted'`
+    expect(await worker.context().db.read(events)).toHaveLength(2)
+    expect((await browser.get(return_to)).status).toBe(200)
+  })
+
+  test('without a box that is ticked no account is made, and the rest is kept', async () => {
+    const { worker, browser, page } = await startAsking()
+    const refused = await send(browser, page, { name: 'Bea Example' }, ['accept.terms'])
+    expect([refused.status, alertOf(refused)]).toEqual([
+      400,
+      'Accept each text to go on. Without that there is no account.',
+    ])
+    expect(refused.html).toContain('value="Bea Example"')
+    const ticked = [...refused.html.matchAll(/<input id="(accept[^"]*)"[^>]* checked>/g)]
+    expect(ticked.map(([, name]) => name)).toEqual(['accept.privacy'])
+    expect(await worker.context().db.read(decisions)).toEqual([])
+    expect(await worker.context().db.read(sql`select id from user where email = ${BEA}`)).toEqual(
+      [],
+    )
+    const short = await send(browser, page, { password: 'short' })
+    expect([short.status, short.html.match(/ checked>/g)?.length]).toEqual([400, 2])
+    expect((await send(browser, refused, {})).status).toBe(303)
+  })
+
+  test('a box of another link, or of a version of before, is not ticked', async () => {
+    const { worker, browser, page } = await startAsking()
+    await ask(browser, 'eve@example.com')
+    const other = (await mailsOf(worker)).find(({ address }) => address === 'eve@example.com')
+    const { 'accept.terms': swapped = '' } = formFields(await browser.get(pathOf(other)))
+    expect((await send(browser, page, { 'accept.terms': swapped })).status).toBe(400)
+    await publishVersion(worker, '2')
+    const late = await send(browser, page, {})
+    expect([late.status, late.html.includes('The terms, version 2.')]).toEqual([400, true])
+    expect((await send(browser, late, {})).status).toBe(303)
+    expect(await worker.context().db.read(decisions)).toMatchObject([{}, { version: '2' }])
+  })
+
+  test('a version that comes between look and batch is asked for at the first door', async () => {
+    const { worker, browser, mail, page } = await startAsking()
+    const cx = worker.context()
+    const write: typeof cx.db.write = async (batch) => {
+      await publishVersion(worker, '2')
+      return cx.db.write(batch)
+    }
+    const fields = formFields(page)
+    const result = await signUp(
+      { ...cx, db: { ...cx.db, write } },
+      {
+        token: linkIn(mail as Mail).searchParams.get('token') ?? '',
+        ...{ name: null, password: PASSWORD, locale: 'en', user_agent: '', replaces: undefined },
+        ...{ browsers: [], fields: (name) => fields[name] },
+      },
+    )
+    expect(result.outcome).toBe('done')
+    expect(await cx.db.read(decisions)).toMatchObject([{ key: 'privacy' }])
+    const signedIn = await browser.signIn(BEA, PASSWORD)
+    expect(signedIn.headers.get('location')).toContain('/account')
+    expect((await browser.get('/account')).headers.get('location')).toMatch(/^\/continue/)
+  })
+
+  test('where the age is asked before them, they wait for it', async () => {
+    const { worker, browser, mail } = await startAsking()
+    await changeSettings(worker.context(), {
+      required_profile_fields: ['birthdate'],
+      self_consent_age: { default: 16, countries: {} },
+    })
+    worker.memory.clear()
+    const page = await browser.get(pathOf(mail))
+    expect(page.html).not.toContain('accept.')
+    expect((await send(browser, page, {})).status).toBe(303)
+    expect(await worker.context().db.read(decisions)).toEqual([])
+  })
+
+  test('costs no round trip more', async () => {
+    const { worker, browser, mail } = await startAsking()
+    const page = await countRoundTrips(worker, () => browser.get(pathOf(mail)))
+    const made = await countRoundTrips(worker, () => send(browser, page.value, {}))
+    expect([page.roundTrips, made.roundTrips, made.value.status]).toEqual([1, 2, 303])
+  })
+})
 
 describe('sign-up', () => {
   test('is off unless an operator opens it', async () => {
@@ -118,6 +245,7 @@ describe('sign-up', () => {
       user_agent: '',
       replaces: undefined,
       browsers: [],
+      fields: () => undefined,
     }
     const result = await signUp({ ...cx, db: { ...cx.db, write } }, input)
     expect(result.outcome).toBe('dead')

@@ -105,7 +105,7 @@ test('a client that is disabled or deleted is out at once', async () => {
   expect((await get(worker, access_token)).status).toBe(401)
 })
 
-test('a person has the scopes of the token only while a role on everything gives them', async () => {
+test('a person has the scopes of the token only while a role gives them, and keys only on everything', async () => {
   const worker = await startIssuer()
   await addApp(worker, { scope: 'keys:read users:read' })
   await addGrant(worker, 'ann', { name: 'operator' })

@@ -56,6 +56,7 @@ test('every endpoint that is named exists', async () => {
     'pushed_authorization_request_endpoint',
     'registration_endpoint',
     'revocation_endpoint',
+    'status_list_aggregation_endpoint',
     'token_endpoint',
     'userinfo_endpoint',
   ])

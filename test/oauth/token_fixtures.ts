@@ -9,6 +9,7 @@ import type { Batch } from '../../worker/db/database.ts'
 import { authorization_code } from '../../worker/db/oauth_schema.ts'
 import * as schema from '../../worker/db/schema.ts'
 import { insertInto, isSqlText, type Statement, sql } from '../../worker/db/sql.ts'
+import { device_type } from '../../worker/db/things_schema.ts'
 import { dpopNonce } from '../../worker/oauth/client_authentication/dpop.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
@@ -163,7 +164,7 @@ export async function addDevice(
   await write(
     worker,
     insertInto(schema.principal, { id, kind: 'device', rid: 'fixture', created_at: now }),
-    insertInto(schema.device_type, {
+    insertInto(device_type, {
       name: `type-of-${id}`,
       description: '',
       acl: JSON.stringify(given.acl ?? []),

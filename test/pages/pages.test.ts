@@ -64,6 +64,13 @@ import { startWorker } from '../context.ts'
 
 const EVIL = `"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;`
 
+const textsToAccept = (text: string) =>
+  [true, false].map((isTicked) => ({
+    ...{ box: `${text}.${isTicked}`, shown: text, isTicked, locale: text, title: text },
+    text: isTicked ? text : undefined,
+    url: isTicked ? undefined : text,
+  }))
+
 const rightsWith = (text: string): RightToShow[] => [
   { kind: 'scope', name: text },
   { kind: 'claim', name: text },
@@ -240,7 +247,10 @@ const pagesWith = (text: string, m: Messages = english) => ({
   ),
   sign_up_sent: signUpSentPage({ email: text, back: '/login' }, m),
   new_account: newAccountPage(
-    { email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
+    {
+      ...{ email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
+      texts: textsToAccept(text),
+    },
     m,
   ),
   link_request: linkRequestPage(
@@ -293,7 +303,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
   invited: newInvitedPage(
     {
       ...{ inviter: text, place: text, address: text, token: text, csrf: text },
-      ...{ name: text, password_min: 15, error: text },
+      ...{ name: text, password_min: 15, error: text, texts: textsToAccept(text) },
     },
     m,
   ),

@@ -13,10 +13,12 @@ import {
   isPartOfLevel,
   METADATA,
   readStoredAcl,
+  SITE_ID,
   SUBJECT_ID,
   type Value,
   variablesOf,
 } from './acl_templates.ts'
+import { holds, isOfMoment, readsDevice, readsGroup } from './conditions/expression.ts'
 import type { RightsRows } from './rights.ts'
 import { type HeldGrantRow, type OwnDeviceRow, ROWS_MAX } from './rights_store.ts'
 
@@ -36,7 +38,8 @@ const WORK_MAX = 40_000
  * The rules of a principal. Denials come first; an allowance that another one covers is left out.
  * An allowance is void when a value in its template is missing or no topic level; a denial is
  * widened then. A denial that cannot be read or expressed leaves no rule at all. All this is
- * logged.
+ * logged. A grant with a condition gives its allowances where that holds, and its denials where it
+ * does not fail to hold: one that cannot be evaluated gives the denials alone.
  */
 export function compileAcl(
   cx: Context,
@@ -50,13 +53,19 @@ export function compileAcl(
     return { fault: 'too_many_rules' }
   }
   const subject = { subject_id, own }
-  const groupsOf = new Map<string, string[]>()
-  for (const { root, group_id } of groupsBelow) push(groupsOf, root, group_id)
+  const groupsOf = new Map<string, Group[]>()
+  for (const { root, group_id, kind, site } of groupsBelow) {
+    push(groupsOf, root, { id: group_id, kind, site })
+  }
   const devicesOf = new Map<string, Place[]>()
   const order = ({ device_id, group_id }: (typeof devices)[number]) => `${device_id} ${group_id}`
   for (const row of [...devices].sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
-    const { root, group_id, device_id, metadata } = row
-    push(devicesOf, root, { group_id, device: { id: device_id, metadata: readMetadata(metadata) } })
+    const { root, group_id, group_kind, site, device_id, type, metadata } = row
+    push(devicesOf, root, {
+      site,
+      group: group_id === null ? null : { id: group_id, kind: group_kind ?? '', site },
+      device: { id: device_id, type, metadata: readMetadata(metadata) },
+    })
   }
 
   const found: AclRule[] = []
@@ -84,12 +93,17 @@ export function compileAcl(
 
   if (own !== undefined && own.type_acl !== null) {
     const origin = `device type ${own.type}`
-    const device = { id: own.id, metadata: readMetadata(own.metadata) }
+    const device = { id: own.id, type: own.type, metadata: readMetadata(own.metadata) }
     const templates = readStoredAcl(own.type_acl)
     if (templates === null) return nothing(origin)
-    const all = ownGroups.map(({ group_id }) => ({ group_id, device }))
+    const all = ownGroups.map(({ group_id, site }) => ({
+      group: { id: group_id, kind: '', site },
+      site,
+      device,
+    }))
     for (const template of templates) {
-      const places = usesGroup(template) && all.length > 0 ? all : [{ group_id: null, device }]
+      const places =
+        namesPlace(template) && all.length > 0 ? all : [{ group: null, site: null, device }]
       if (!apply(origin, template, places)) return nothing(origin)
     }
   }
@@ -97,10 +111,17 @@ export function compileAcl(
     const origin = `role ${grant.role}`
     const templates = readStoredAcl(grant.acl)
     if (templates === null) return nothing(origin)
+    const answers = new Map<string, boolean | null>()
     for (const template of templates) {
-      if (!apply(origin, template, placesOf(grant, template, groupsOf, devicesOf))) {
-        return nothing(origin)
-      }
+      const places = placesOf(grant, template, groupsOf, devicesOf)
+      const left =
+        grant.condition === null
+          ? places
+          : places.filter((place) => {
+              const answer = holdsAt(grant, subject_id, place, answers)
+              return template.permission === 'deny' ? answer !== false : answer === true
+            })
+      if (!apply(origin, template, left)) return nothing(origin)
     }
     const allows = templates.some((template) => template.permission === 'allow')
     if (allows && grant.expires_at !== null) {
@@ -113,10 +134,41 @@ export function compileAcl(
   return rules === null ? { fault: 'too_many_rules' } : { rules, expires_at }
 }
 
-type Device = { id: string; metadata: Record<string, unknown> }
+type Device = { id: string; type: string; metadata: Record<string, unknown> }
+type Group = { id: string; kind: string; site: string | null }
 
 /** Values for the variables of one rule. */
-type Place = { group_id: string | 'any' | null; device: Device | 'any' | null }
+type Place = {
+  group: Group | 'any' | null
+  site: string | 'any' | null
+  device: Device | 'any' | null
+}
+
+/**
+ * Whether the condition of the grant holds at the place; null when that cannot be said, as of a
+ * moment that is not known when a token is made. Once for each place: `answers` remembers them.
+ */
+function holdsAt(
+  grant: HeldGrantRow,
+  subject_id: string,
+  { group, device }: Place,
+  answers: Map<string, boolean | null>,
+): boolean | null {
+  const condition = grant.condition ?? ''
+  if (isOfMoment(condition)) return null
+  const of = (one: { id: string } | 'any' | null) =>
+    one === null || one === 'any' ? undefined : one.id
+  const key = JSON.stringify([of(group), of(device)])
+  const known = answers.get(key)
+  if (known !== undefined) return known
+  const answer = holds(condition, {
+    subject: { id: subject_id, kind: grant.subject_kind ?? '' },
+    device: device === null || device === 'any' ? undefined : device,
+    group: group === null || group === 'any' ? undefined : group,
+  })
+  answers.set(key, answer)
+  return answer
+}
 
 /**
  * True when every topic of the template belongs to the object: it names the device, or the group or
@@ -127,35 +179,69 @@ export const narrowsTo = (template: AclTemplate, kind: 'device' | 'group'): bool
   return used.includes(DEVICE_ID) || (kind === 'group' && used.includes(GROUP_ID))
 }
 
-const usesGroup = (template: AclTemplate): boolean => variablesOf(template.topic).includes(GROUP_ID)
+const namesPlace = (template: AclTemplate): boolean =>
+  variablesOf(template.topic).some((variable) => variable === GROUP_ID || variable === SITE_ID)
+
+const NOWHERE: Place = { group: null, site: null, device: null }
 
 /** One place for each rule that the template gives on the object of the grant. */
 function placesOf(
   grant: HeldGrantRow,
   template: AclTemplate,
-  groupsOf: ReadonlyMap<string, string[]>,
+  groupsOf: ReadonlyMap<string, Group[]>,
   devicesOf: ReadonlyMap<string, Place[]>,
 ): Place[] {
-  const used = variablesOf(template.topic)
-  const group = used.includes(GROUP_ID)
-  const device = used.includes(DEVICE_ID)
-  const metadata = used.some((variable) => variable.startsWith(METADATA))
-  if (grant.object_id === '*') return [{ group_id: 'any', device: 'any' }]
-  const list = devicesOf.get(grant.object_id) ?? []
-  if (grant.object_kind === 'device') {
-    if (!group && !device && !metadata) return [{ group_id: null, device: null }]
-    return group ? list : list.slice(0, 1)
+  const { condition, object_id, object_kind } = grant
+  if (object_id === '*') return [{ group: 'any', site: 'any', device: 'any' }]
+  const asksGroup = condition !== null && readsGroup(condition)
+  const devices = devicesOf.get(object_id) ?? []
+  if (object_kind === 'device') {
+    if (namesPlace(template) || asksGroup) return devices
+    const isBare = condition === null && variablesOf(template.topic).every((one) => !ofDevice(one))
+    return isBare ? [NOWHERE] : devices.slice(0, 1)
   }
-  if (grant.object_kind === 'group') {
-    // `+` may stand for the devices of a group where it takes a whole level and the group is in the
-    // topic.
-    const listed = metadata || (device && (!group || isPartOfLevel(template.topic, DEVICE_ID)))
-    if (listed) return list
-    if (!group) return [{ group_id: null, device: null }]
-    const groups = groupsOf.get(grant.object_id) ?? []
-    return groups.map((group_id) => ({ group_id, device: 'any' }))
-  }
-  return [{ group_id: null, device: null }]
+  if (object_kind !== 'group') return [NOWHERE]
+  const groups = groupsOf.get(object_id) ?? []
+  const asksDevice = condition !== null && readsDevice(condition)
+  return placesBelow(template, groups, devices, { asksGroup, asksDevice })
+}
+
+const ofDevice = (variable: string): boolean =>
+  variable === DEVICE_ID || variable.startsWith(METADATA)
+
+/**
+ * The places of a template on a group. `+` may stand for the devices of a group, for those of a
+ * site and for the groups of a site, where it takes a whole level, the group or the site is in the
+ * topic, and no condition asks of which one it speaks. A site counts only where the object reaches
+ * it: so all that is in it is reached, and a topic that names it is of nothing else.
+ */
+function placesBelow(
+  { topic }: AclTemplate,
+  groups: readonly Group[],
+  devices: readonly Place[],
+  { asksGroup, asksDevice }: { asksGroup: boolean; asksDevice: boolean },
+): Place[] {
+  const used = variablesOf(topic)
+  const isPart = (variable: string) => isPartOfLevel(topic, variable)
+  const namesGroup = used.includes(GROUP_ID)
+  const namesSite = used.includes(SITE_ID)
+  const namesDevice = used.includes(DEVICE_ID)
+  const isListed = namesDevice && (asksDevice || isPart(DEVICE_ID))
+  if (isListed || used.some((one) => one.startsWith(METADATA))) return [...devices]
+  const mayMerge = namesSite && !asksGroup && !isPart(GROUP_ID)
+  const whole = mayMerge ? groups.filter(({ kind }) => kind === 'site') : []
+  const isOfWhole = ({ site }: Place) => whole.some(({ id }) => id === site)
+  const sites = whole.map(
+    ({ id }): Place => ({
+      group: namesGroup ? 'any' : null,
+      site: id,
+      device: 'any',
+    }),
+  )
+  if (namesDevice && !namesGroup) return [...sites, ...devices.filter((one) => !isOfWhole(one))]
+  if (!namesGroup && !namesSite) return [NOWHERE]
+  const each = groups.map((one): Place => ({ group: one, site: one.site, device: 'any' }))
+  return [...sites, ...each.filter((one) => !isOfWhole(one))]
 }
 
 /**
@@ -164,13 +250,14 @@ function placesOf(
  */
 const bindIn =
   (
-    { group_id, device }: Place,
+    { group, site, device }: Place,
     { subject_id, own }: { subject_id: string; own: OwnDeviceRow | undefined },
   ): Bind =>
   (variable) => {
     if (variable === SUBJECT_ID) return { is: subject_id }
     if (variable === CLIENT_ID) return whenText(own?.mqtt_client_id)
-    if (variable === GROUP_ID) return group_id === 'any' ? 'any' : whenText(group_id)
+    if (variable === GROUP_ID) return group === 'any' ? 'any' : whenText(group?.id)
+    if (variable === SITE_ID) return site === 'any' ? 'any' : whenText(site)
     if (variable === DEVICE_ID) return device === 'any' ? 'any' : whenText(device?.id)
     // There is no metadata of `*`, and `+` would stand for more than the devices have.
     if (device === 'any' || device === null || !variable.startsWith(METADATA)) return 'missing'
@@ -249,7 +336,8 @@ const ALL_QOS: readonly Qos[] = [0, 1, 2]
 const scopeSize = ({ action, qos, retain }: AclRule): number =>
   (action === 'all' ? 100 : 0) + (qos ?? ALL_QOS).length * 10 + (retain === undefined ? 1 : 0)
 
-function coversRule(wider: AclRule, rule: AclRule): boolean {
+/** Whether a rule says all that another of the same permission says. */
+export function coversRule(wider: AclRule, rule: AclRule): boolean {
   return (
     wider.permission === rule.permission &&
     (wider.action === 'all' || wider.action === rule.action) &&

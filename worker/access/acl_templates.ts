@@ -12,6 +12,8 @@ export type Value = { readonly is: string } | 'any' | 'missing'
 export type Bind = (variable: string) => Value
 
 export const GROUP_ID = 'group.id'
+/** The nearest group of kind `site`, at the group or above it. */
+export const SITE_ID = 'site.id'
 export const DEVICE_ID = 'device.id'
 export const SUBJECT_ID = 'subject.id'
 export const CLIENT_ID = 'clientid'
@@ -23,7 +25,7 @@ const MAX_TEMPLATES = 64
 const MAX_TOPIC = 1024
 
 const isKnown = (variable: string): boolean =>
-  [GROUP_ID, DEVICE_ID, SUBJECT_ID, CLIENT_ID].includes(variable) ||
+  [GROUP_ID, SITE_ID, DEVICE_ID, SUBJECT_ID, CLIENT_ID].includes(variable) ||
   (variable.startsWith(METADATA) && METADATA_NAME.test(variable.slice(METADATA.length)))
 
 export const variablesOf = (text: string): string[] =>
@@ -46,7 +48,7 @@ export function templateFault(template: unknown): string | null {
     if (!isKnown(variable)) {
       return (
         `.topic has the unknown variable "${variable.slice(0, 80)}"; the variables are group.id, ` +
-        'device.id, subject.id, clientid and device.metadata.NAME'
+        'site.id, device.id, subject.id, clientid and device.metadata.NAME'
       )
     }
   }

@@ -17,6 +17,7 @@ import {
 } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
+import { conditionSchema, isOfMoment, readsOf } from './conditions/expression.ts'
 import {
   assertNothingLacks,
   changedMeanwhile,
@@ -27,7 +28,9 @@ import {
   leavesAnOperator,
   NOTHING,
 } from './power.ts'
+import { assertFitsToken, supposedRightsOf } from './preview/wide_rights.ts'
 import { findPrincipal, ID_PATTERN, idSchema, principalReference } from './principals.ts'
+import { demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
   deleteGrant,
   demandGrantBefore,
@@ -79,6 +82,7 @@ export const grantInput = z
     object: grantObjectSchema,
     not_before: grantEndSchema.nullable().optional(),
     expires_at: grantEndSchema.nullable().optional(),
+    condition: conditionSchema.nullable().optional(),
   })
   .refine(isWindow, WINDOW)
   .openapi('GrantInput')
@@ -87,6 +91,7 @@ export const grantPatch = z
   .strictObject({
     not_before: grantEndSchema.nullable().optional(),
     expires_at: grantEndSchema.nullable().optional(),
+    condition: conditionSchema.nullable().optional(),
   })
   .refine(isWindow, WINDOW)
   .openapi('GrantPatch')
@@ -99,10 +104,25 @@ export const grantSchema = z
     object: grantObjectSchema,
     not_before: grantEndSchema.nullable(),
     expires_at: grantEndSchema.nullable(),
+    condition: z.string().nullable(),
+    counts_for: z
+      .array(z.enum(['evaluation', 'acl', 'power']))
+      .describe(
+        'where the grant counts: `evaluation` at /access/v1, `acl` in the allowances of tokens, ' +
+          '`power` over /v1. With a condition it gives no power, with one over now or context no ' +
+          'allowance in a token. Denials of its role stand in tokens then all the same',
+      ),
     created_at: z.int(),
     updated_at: z.int(),
   })
   .openapi('Grant')
+
+type CountsFor = z.infer<typeof grantSchema>['counts_for']
+
+const countsFor = (condition: string | null): CountsFor => {
+  if (condition === null) return ['evaluation', 'acl', 'power']
+  return isOfMoment(condition) ? ['evaluation'] : ['evaluation', 'acl']
+}
 
 export type GrantInput = z.infer<typeof grantInput>
 export type GrantPatch = z.infer<typeof grantPatch>
@@ -114,6 +134,8 @@ export const describeGrant = (row: GrantRow): z.infer<typeof grantSchema> => ({
   object: row.object_id,
   not_before: row.not_before,
   expires_at: row.expires_at,
+  condition: row.condition,
+  counts_for: countsFor(row.condition),
   created_at: row.created_at,
   updated_at: row.updated_at,
 })
@@ -122,12 +144,18 @@ export const describeGrant = (row: GrantRow): z.infer<typeof grantSchema> => ({
 
 type NewGrant = Omit<GrantRow, 'subject_id'>
 
+const conditionColumns = (condition: string | null) => ({
+  condition,
+  condition_reads: condition === null ? null : JSON.stringify(readsOf(condition)),
+})
+
 const rowOf = (cx: Context, input: GrantInput): NewGrant => ({
   id: randomId(cx, 'grt'),
   role: input.role,
   object_id: input.object,
   not_before: input.not_before ?? null,
   expires_at: input.expires_at ?? null,
+  ...conditionColumns(input.condition ?? null),
   created_at: cx.now(),
   updated_at: cx.now(),
   version: 1,
@@ -154,11 +182,18 @@ const creation = (cx: Context, row: NewGrant, subject: Subject): Statement[] => 
 ]
 
 function patched(cx: Context, current: GrantRow, patch: GrantPatch) {
-  const fields = (['not_before', 'expires_at'] as const).filter(
+  const fields = (['not_before', 'expires_at', 'condition'] as const).filter(
     (field) => patch[field] !== undefined && patch[field] !== current[field],
   )
-  const row: GrantRow = { ...current, updated_at: cx.now(), version: current.version + 1 }
-  for (const field of fields) row[field] = patch[field] ?? null
+  const { not_before, expires_at, condition } = { ...current, ...patch }
+  const row: GrantRow = {
+    ...current,
+    not_before: not_before ?? null,
+    expires_at: expires_at ?? null,
+    ...(condition === current.condition ? {} : conditionColumns(condition ?? null)),
+    updated_at: cx.now(),
+    version: current.version + 1,
+  }
   return { row, fields }
 }
 
@@ -224,11 +259,16 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
     roleRow: [roleRow],
     objectRow: [objectRow],
     lacks,
+    rights,
   } = await cx.db.read({
-    subjectRow: sql<{ id: string }>`select id from principal where id = ${subject}`,
+    subjectRow: sql<{ id: string }>`select id from principal
+      where id = ${subject} and ${isWithinReach(cx, subject)}`,
     roleRow: findRole(role),
-    objectRow: findPrincipal(object_id),
+    objectRow: findPrincipal(object_id, isWithinReach(cx, object_id)),
     lacks: lacking,
+    rights: supposedRightsOf(cx, subject, {
+      grants: [{ ...wanted, subject, object: object_id }],
+    }),
   })
   const errors: FieldError[] = []
   if (subjectRow === undefined) {
@@ -236,7 +276,8 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   }
   if (roleRow === undefined) errors.push({ pointer: '/role', detail: 'there is no such role' })
   const objectKind = objectRow?.deleted_at === null ? objectRow.kind : null
-  if (object_id !== '*' && objectKind !== 'device' && objectKind !== 'group') {
+  const isAll = object_id === '*' && cx.actor.reach === undefined
+  if (!isAll && objectKind !== 'device' && objectKind !== 'group') {
     errors.push({ pointer: '/object', detail: 'there is no such device or group' })
   }
   if (subjectRow === undefined || errors.length > 0) {
@@ -244,7 +285,9 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   }
   assertNothingLacks(lacks)
   const { id } = subjectRow
+  if (roleRow?.acl !== '[]') await assertFitsToken(cx, id, rights, '/object')
   const write = cx.db.write([
+    ...demandWithinReach(cx, grantExists(wanted.id), subject, object_id),
     demandNoSameGrant(wanted, subject),
     demandPartiesOfGrant(wanted, subject),
     ...demandNothingLacks(grantExists(wanted.id), lacking),
@@ -258,7 +301,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
 }
 
 export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
-  const [row] = await cx.db.read(findGrant(id))
+  const [row] = await cx.db.read(findGrant(id, isWithinReach(cx, scalar`object_id`)))
   if (row === undefined) throw noGrant()
   return row
 }
@@ -269,7 +312,7 @@ export async function listGrants(
   { limit, cursor, ...filter }: PageQuery & Parameters<typeof listGrantsAfter>[2],
 ): Promise<PageOf<z.infer<typeof grantSchema>>> {
   const after = decodeCursor(cx, 'grants', cursor)
-  const rows = await cx.db.read(listGrantsAfter(after, limit, filter))
+  const rows = await cx.db.read(listGrantsAfter(after, limit, filter, cx.actor.reach))
   return pageOf(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
 }
 
@@ -299,7 +342,8 @@ export async function changeGrant(
         ? null
         : Math.max(current.expires_at, row.expires_at)
     const lacking = lackingToGrant(cx, row.role, row.object_id, longest)
-    const lasts = row.expires_at === null && (row.not_before ?? 0) <= cx.now()
+    const lasts =
+      row.expires_at === null && row.condition === null && (row.not_before ?? 0) <= cx.now()
     const remains = lasts ? TRUE : leavesAnOperator(cx.now(), { grant: id })
     const {
       lacks,
@@ -312,6 +356,7 @@ export async function changeGrant(
     if (state?.remains !== 1) throw lastOperator()
     const done = grantIs(row)
     const write = cx.db.write([
+      ...demandWithinReach(cx, done, row.object_id),
       ...demandNothingLacks(done, lacking),
       demandOperatorLeft(done, remains),
       ...change(cx, current, row, fields),
@@ -343,6 +388,7 @@ export async function removeGrant(cx: Context, id: string, demanded: number | nu
   const isGone = condition`not ${isThere}`
   const data = { grant: id, role: row.role, object: row.object_id }
   const write = cx.db.write([
+    ...demandWithinReach(cx, isGone, row.object_id),
     demandGrantVersion(id, row.version),
     ...demandNothingLacks(isGone, lacking),
     demandOperatorLeft(isGone, remains),

@@ -7,7 +7,7 @@ import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { noGroup } from './groups.ts'
 import {
-  assertMayMoveKind,
+  assertMayMove,
   assertNothingLacks,
   changedMeanwhile,
   demandNothingLacks,
@@ -15,8 +15,11 @@ import {
   lackingToMoveMember,
   lastOperator,
   leavesAnOperator,
+  mayMove,
 } from './power.ts'
+import { assertFitsToken, supposedRightsOf } from './preview/wide_rights.ts'
 import { idSchema, type PrincipalKind, principalReference } from './principals.ts'
+import { demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
   deleteMembership,
   demandMayBeMember,
@@ -35,12 +38,18 @@ export const memberSchema = z
   .object({ id: idSchema, kind: z.enum(['user', 'client', 'device']), created_at: z.int() })
   .openapi('GroupMember')
 
-type Candidate = { id: string; kind: PrincipalKind; is_member: number }
+type Candidate = { id: string; kind: PrincipalKind; is_member: number; may_move: number }
 
-const findCandidate = (group_id: string, member: Scalar): Statement<Candidate> =>
+/**
+ * Within a reach, one that is a member there: nobody else is known, and nobody gets to see others
+ * by making them members. A person comes in by an invitation.
+ */
+const findCandidate = (cx: Context, group_id: string, member: Scalar): Statement<Candidate> =>
   sql`select p.id, p.kind, exists (
-      select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member
-    from principal p where p.id = ${member} and p.deleted_at is null`
+      select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member,
+      ${mayMove(cx, member)} as may_move
+    from principal p where p.id = ${member} and p.deleted_at is null
+      and ${isWithinReach(cx, member)}`
 
 /** The direct members. Throws Problem. */
 export async function listMembers(
@@ -53,7 +62,10 @@ export async function listMembers(
   const {
     group: [group],
     rows,
-  } = await cx.db.read({ group: findGroup(id), rows: listMembersAfter(id, after, limit, kind) })
+  } = await cx.db.read({
+    group: findGroup(id, isWithinReach(cx, id)),
+    rows: listMembersAfter(id, after, limit, kind),
+  })
   if (group === undefined) throw noGroup()
   return pageOf(
     cx,
@@ -77,10 +89,12 @@ export async function addMember(
     group: [group],
     candidate: [candidate],
     lacks,
+    rights,
   } = await cx.db.read({
-    group: findGroup(group_id),
-    candidate: findCandidate(group_id, member),
+    group: findGroup(group_id, isWithinReach(cx, group_id)),
+    candidate: findCandidate(cx, group_id, member),
     lacks: lacking,
+    rights: supposedRightsOf(cx, member, { joins: JSON.stringify([group_id]) }),
   })
   if (group === undefined) throw noGroup()
   const wrong = (detail: string) =>
@@ -90,8 +104,9 @@ export async function addMember(
     throw wrong('a group is not a member: set parent_id of the group to put it below this one')
   }
   const { id, kind } = candidate
-  assertMayMoveKind(cx, kind)
+  assertMayMove(candidate)
   assertNothingLacks(lacks)
+  if (candidate.is_member === 0) await assertFitsToken(cx, id, rights, '/id')
   const isThere = isMember(group_id, id)
   const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
   const {
@@ -99,6 +114,7 @@ export async function addMember(
   } = await unlessRefused(
     cx.db.write({
       changes: [
+        ...demandWithinReach(cx, isThere, group_id, id),
         demandMayBeMember(group_id, id),
         ...demandNothingLacks(isThere, ...lackingToMoveMember(cx, group_id, id)),
         appendEvent(cx, event, condition`not ${isThere}`),
@@ -124,20 +140,21 @@ export async function removeMember(cx: Context, group_id: string, id: string): P
     lacks,
     state: [state],
   } = await cx.db.read({
-    group: findGroup(group_id),
-    candidate: findCandidate(group_id, scalar`${id}`),
+    group: findGroup(group_id, isWithinReach(cx, group_id)),
+    candidate: findCandidate(cx, group_id, scalar`${id}`),
     lacks: lacking,
     state: sql<{ remains: number }>`select ${remains} as remains`,
   })
   if (group === undefined) throw noGroup()
   if (candidate?.is_member !== 1) throw new Problem('not_found', 'there is no such member')
-  assertMayMoveKind(cx, candidate.kind)
+  assertMayMove(candidate)
   assertNothingLacks(lacks)
   if (state?.remains !== 1) throw lastOperator()
   const isThere = isMember(group_id, id)
   const isGone = condition`not ${isThere}`
   const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
   const write = cx.db.write([
+    ...demandWithinReach(cx, isGone, group_id),
     ...demandNothingLacks(isGone, ...lacking),
     demandOperatorLeft(isGone, remains),
     appendEvent(cx, event, isThere),

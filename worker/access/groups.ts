@@ -22,11 +22,13 @@ import {
   demandOperatorLeft,
   lackingOverGroup,
   lackingToMove,
+  lackingToRehouse,
   lastOperator,
   leavesAnOperator,
   NOTHING,
 } from './power.ts'
 import { buryPrincipal, demandFreeId, idSchema, insertPrincipal } from './principals.ts'
+import { assertEverywhere, demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
   DEPTH_MAX,
   deleteGroup,
@@ -49,7 +51,12 @@ import {
   updateGroup,
 } from './store.ts'
 
-export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
+export {
+  deleteMembership,
+  findGroupsByIds,
+  insertManyMemberships,
+  insertMembership,
+} from './store.ts'
 
 const kindSchema = z
   .string()
@@ -95,10 +102,22 @@ export type GroupInput = z.input<typeof groupInput>
 export type GroupPatch = z.infer<typeof groupPatch>
 type Group = z.infer<typeof groupSchema>
 
-export const describeGroup = ({ version: _, require_factor, ...group }: GroupRow): Group => ({
+export const describeGroup = ({
+  version: _,
+  placed_at: _placed,
+  require_factor,
+  ...group
+}: GroupRow): Group => ({
   ...group,
   require_factor: require_factor === 1,
 })
+
+/** The group as its caller sees it: the parent of a root of a reach is outside. */
+export const showGroup = ({ actor: { reach } }: Context, row: GroupRow): Group => {
+  const isRoot = (id: string | null) => reach?.some(({ group_id }) => group_id === id) === true
+  const hidesParent = isRoot(row.id) && !isRoot(row.parent_id)
+  return { ...describeGroup(row), ...(hidesParent ? { parent_id: null } : {}) }
+}
 
 export const noGroup = () => new Problem('not_found', 'there is no such group')
 
@@ -135,6 +154,7 @@ function rowOf(cx: Context, entry: GroupInput, id: string): GroupRow {
     require_factor: Number(entry.require_factor ?? false),
     created_at: now,
     updated_at: now,
+    placed_at: now,
     version: 1,
   }
 }
@@ -160,6 +180,7 @@ function patched(cx: Context, current: GroupRow, { require_factor, ...patch }: G
   )
   const row: GroupRow = { ...current, updated_at: cx.now(), version: current.version + 1 }
   for (const field of fields) Object.assign(row, { [field]: wanted[field] })
+  if (fields.includes('parent_id')) row.placed_at = cx.now()
   return { row, fields }
 }
 
@@ -228,8 +249,19 @@ export async function planMemberships(
   }
 }
 
+/** The place of a group, which nobody sees below one that is out of reach. */
+const findPlaceWithin = (cx: Context, id: string, parent_id: string) =>
+  sql<PlaceRow>`select * from (${findPlace(id, parent_id)}) where ${isWithinReach(cx, parent_id)}`
+
 /** Throws Problem. Round trips: 1 write, and 1 read for a group below another. */
 export async function createGroup(cx: Context, input: GroupInput): Promise<GroupRow> {
+  if (input.id !== undefined) {
+    // The answer would tell whether somebody else has it.
+    assertEverywhere(cx, '/id', 'is chosen by the server for who reaches some places alone')
+  }
+  if (input.parent_id == null) {
+    assertEverywhere(cx, '/parent_id', 'must be one of the groups that the actor reaches')
+  }
   const id = input.id ?? randomId(cx, 'grp')
   const parent_id = input.parent_id ?? null
   const demands: Statement[] = []
@@ -240,12 +272,16 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
       place: [place],
       lacks,
     } = await cx.db.read({
-      place: findPlace(id, parent_id),
+      place: findPlaceWithin(cx, id, parent_id),
       lacks: lacking,
     })
     assertPlace(place)
     assertNothingLacks(lacks)
-    demands.push(demandPlaceOfNew(id, parent_id), ...demandNothingLacks(groupExists(id), lacking))
+    demands.push(
+      ...demandWithinReach(cx, groupExists(id), parent_id),
+      demandPlaceOfNew(id, parent_id),
+      ...demandNothingLacks(groupExists(id), lacking),
+    )
   }
   const row = rowOf(cx, input, id)
   await unlessRefused(cx.db.write([...demands, ...creation(cx, row)]), (reason) => {
@@ -258,7 +294,7 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
 }
 
 export async function getGroup(cx: Context, id: string): Promise<GroupRow> {
-  const [row] = await cx.db.read(findGroup(id))
+  const [row] = await cx.db.read(findGroup(id, isWithinReach(cx, id)))
   if (row === undefined) throw noGroup()
   return row
 }
@@ -269,8 +305,15 @@ export async function listGroups(
   { limit, cursor, ...filter }: PageQuery & Parameters<typeof listGroupsAfter>[2],
 ): Promise<PageOf<Group>> {
   const after = decodeCursor(cx, 'groups', cursor)
-  const rows = await cx.db.read(listGroupsAfter(after, limit, filter))
-  return pageOf(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
+  const rows = await cx.db.read(listGroupsAfter(after, limit, filter, cx.actor.reach))
+  return pageOf(
+    cx,
+    'groups',
+    rows,
+    limit,
+    (row) => row.id,
+    (row) => showGroup(cx, row),
+  )
 }
 
 /**
@@ -284,12 +327,18 @@ export async function changeGroup(
   demanded: number | null,
 ): Promise<GroupRow> {
   const parent_id = patch.parent_id ?? null
-  const leaving =
-    patch.parent_id === undefined
-      ? NOTHING
-      : lackingToMove(cx, scalar`(select parent_id from "group" where id = ${id})`, id)
+  const former = scalar`(select parent_id from "group" where id = ${id})`
+  const leaving = patch.parent_id === undefined ? NOTHING : lackingToMove(cx, former, id)
   const entering = parent_id === null ? NOTHING : lackingToMove(cx, parent_id, id)
   const over = lackingOverGroup(cx, id)
+  const rehousing = lackingToRehouse(
+    cx,
+    id,
+    patch.kind === undefined
+      ? scalar`(select kind from "group" where id = ${id})`
+      : scalar`${patch.kind}`,
+    patch.parent_id === undefined ? former : scalar`${parent_id}`,
+  )
   const remains =
     patch.parent_id === undefined ? TRUE : leavesAnOperator(cx.now(), { moved: id, parent_id })
   for (let attempt = 0; attempt < 5; attempt++) {
@@ -297,29 +346,45 @@ export async function changeGroup(
       current: [current],
       place: [place],
       lacks,
+      lacksHouse,
       lacksThere,
       lacksHere,
       state: [state],
     } = await cx.db.read({
-      current: findGroup(id),
-      place: findPlace(id, parent_id ?? ''),
+      current: findGroup(id, isWithinReach(cx, id)),
+      place: findPlaceWithin(cx, id, parent_id ?? ''),
       lacks: over,
+      lacksHouse: rehousing,
       lacksThere: leaving,
       lacksHere: entering,
-      state: sql<{ remains: number }>`select ${remains} as remains`,
+      state: sql<{ remains: number; leaves: number }>`select ${remains} as remains,
+        ${isWithinReach(cx, former)} as leaves`,
     })
     if (current === undefined) throw noGroup()
     if (demanded !== null && demanded !== current.version) throw otherVersion()
     const { row, fields } = patched(cx, current, patch)
     if (fields.length === 0) return current
-    assertNothingLacks(lacks)
+    for (const field of fields) {
+      // Topics of rules follow from kinds, and a factor may be a demand of whoever runs the place.
+      if (field === 'kind' || field === 'require_factor') {
+        assertEverywhere(cx, `/${field}`, 'is changed by who reaches everything')
+      }
+    }
+    assertNothingLacks([...lacks, ...lacksHouse])
     const done = groupIs(row)
-    const demands = demandNothingLacks(done, over)
+    const demands = [
+      ...demandWithinReach(cx, done, id),
+      ...demandNothingLacks(done, over, rehousing),
+    ]
     if (fields.includes('parent_id')) {
+      if (parent_id === null || state?.leaves !== 1) {
+        assertEverywhere(cx, '/parent_id', 'a group stays within the groups that the actor reaches')
+      }
       if (parent_id !== null) assertPlace(place)
       assertNothingLacks([...lacksThere, ...lacksHere])
       if (state?.remains !== 1) throw lastOperator()
       demands.push(
+        ...demandWithinReach(cx, done, former, scalar`${parent_id}`),
         // Judged again here, so that two moves at once cannot close a circle.
         demandPlace(row),
         ...demandNothingLacks(done, leaving, entering),
@@ -346,7 +411,7 @@ export async function removeGroup(cx: Context, id: string, demanded: number | nu
     lacks,
     use: [use],
   } = await cx.db.read({
-    row: findGroup(id),
+    row: findGroup(id, isWithinReach(cx, id)),
     lacks: lacking,
     use: sql<{ unused: number }>`select ${groupIsUnused(id)} as unused`,
   })
@@ -361,6 +426,7 @@ export async function removeGroup(cx: Context, id: string, demanded: number | nu
   if (use?.unused !== 1) throw inUse()
   const event = { type: 'group.deleted', subject_id: id, data: { kind: row.kind } } as const
   const write = cx.db.write([
+    ...demandWithinReach(cx, condition`not ${groupExists(id)}`, id),
     ...(demanded === null ? [] : [demandGroupVersion(id, demanded)]),
     ...demandNothingLacks(condition`not ${groupExists(id)}`, lacking),
     demandGroupUnused(id),
@@ -369,7 +435,7 @@ export async function removeGroup(cx: Context, id: string, demanded: number | nu
     buryPrincipal(cx, id),
   ])
   await unlessRefused(write, (reason) => {
-    if (reason === 'power_not_held') throw changedMeanwhile()
+    if (reason === 'power_not_held' || reason === 'out_of_reach') throw changedMeanwhile()
     throw reason === 'group_version' ? otherVersion() : inUse()
   })
 }

@@ -5,9 +5,11 @@ import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type Condition, condition, join, type Statement, scalar, sql } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
+import { conditionSchema } from './conditions/expression.ts'
 import { grantCreation, grantEndSchema, grantObjectSchema } from './grants.ts'
-import { type Lack, lackingToGrant, lackingToMove } from './power.ts'
+import { type Lack, lackingToGrant, lackingToMove, lackingWithin } from './power.ts'
 import { idSchema } from './principals.ts'
+import { isWithinReach } from './reach/reach.ts'
 import { insertMembership, isMember } from './store.ts'
 
 const MAX = 20
@@ -19,6 +21,7 @@ export const invitedRightsSchema = {
         role: idSchema,
         object: grantObjectSchema,
         expires_at: grantEndSchema.nullable().default(null),
+        condition: conditionSchema.nullable().default(null),
       }),
     )
     .max(MAX)
@@ -32,7 +35,12 @@ export const invitedRightsSchema = {
 }
 
 export type InvitedRights = {
-  grants: readonly { role: string; object: string; expires_at: number | null }[]
+  grants: readonly {
+    role: string
+    object: string
+    expires_at: number | null
+    condition: string | null
+  }[]
   groups: readonly string[]
 }
 
@@ -41,29 +49,37 @@ export const lackingToInvite = (
   cx: Context,
   { grants, groups }: InvitedRights,
 ): readonly Statement<Lack>[] => [
+  // A scope on everything is asked for where the actor is one of these.
+  ...[...groups, ...grants.map(({ object }) => object)].flatMap((id) =>
+    (['users:write', 'access:write'] as const).flatMap((scope) =>
+      lackingWithin(cx, scope, id, cx.now()),
+    ),
+  ),
   ...grants.map(({ role, object, expires_at }) => lackingToGrant(cx, role, object, expires_at)),
   // A person is no object, so nothing that others hold on the group comes with it.
   ...groups.map((id) => lackingToMove(cx, id, scalar`null`)),
 ]
 
 /** Roles, objects and groups that these rights name and that are not there. */
-export const listMissingParties = ({
-  grants,
-  groups,
-}: InvitedRights): Statement<{ pointer: string }> =>
+export const listMissingParties = (
+  cx: Context,
+  { grants, groups }: InvitedRights,
+): Statement<{ pointer: string }> =>
   sql`select '/grants/' || key || '/role' as pointer from json_each(${JSON.stringify(grants)})
       where value ->> 'role' not in (select name from role)
     union all
     select '/grants/' || key || '/object' from json_each(${JSON.stringify(grants)})
-      where value ->> 'object' <> '*' and not exists (select 1 from principal p
-        where p.id = value ->> 'object' and p.kind in ('device', 'group') and p.deleted_at is null)
+      where (value ->> 'object' <> '*' and not exists (select 1 from principal p
+          where p.id = value ->> 'object' and p.kind in ('device', 'group') and p.deleted_at is null))
+        or not ${isWithinReach(cx, scalar`value ->> 'object'`)}
     union all
     select '/groups/' || key from json_each(${JSON.stringify(groups)})
-      where value not in (select id from "group")`
+      where not exists (select 1 from "group" where id = value)
+        or not ${isWithinReach(cx, scalar`value`)}`
 
 /** A condition: all of them are there. */
-export const partiesAreThere = (rights: InvitedRights): Condition =>
-  condition`not exists (${listMissingParties(rights)})`
+export const partiesAreThere = (cx: Context, rights: InvitedRights): Condition =>
+  condition`not exists (${listMissingParties(cx, rights)})`
 
 /** Gives the rights to a user where the condition holds. */
 export const giveInvitedRights = (

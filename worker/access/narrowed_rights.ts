@@ -115,11 +115,19 @@ export function compileNarrowedAcl(
     subject_id,
     {
       grants: narrowed,
-      groupsBelow: groups.map(({ root, group_id }) => ({ root, group_id: group_id ?? '' })),
+      // No condition reads a kind or a type here: such grants are not narrowed.
+      groupsBelow: groups.map(({ root, group_id, site }) => ({
+        root,
+        group_id: group_id ?? '',
+        kind: group_id === site ? 'site' : '',
+        site,
+      })),
       devices: devices.map((row) => ({
         ...row,
         device_id: row.device_id ?? '',
         metadata: row.metadata ?? '{}',
+        type: '',
+        group_kind: null,
       })),
       ownDevice: [],
       ownGroups: [],

@@ -32,6 +32,7 @@ const operatorGrants = (now: number, lasts: 'now' | 'for good', loss?: Loss): St
       : condition`g.expires_at is null`
   return sql`
   select g.id from "grant" g where g.role = 'operator' and g.object_id = '*' and g.id <> ${lost.grant}
+    and g.condition is null
     and ${isInForce} and (g.not_before is null or g.not_before <= ${now})
     and (exists (select 1 from user u
         where u.id = g.subject_id and ${canSignIn} and u.id <> ${lost.user}) or exists (

@@ -9,6 +9,7 @@
 // For a role with acl rules see `lackingFor`. To take needs the same as to give, so that nobody can
 // unseat an actor with more power. Each check is a statement: use cases read it for the answer, and
 // demand it (`demandNothingLacks`) at the head of the write.
+import type { ApiScope } from '../api.ts'
 import type { Actor, Context } from '../context.ts'
 import { BatchRefused } from '../db/database.ts'
 import {
@@ -27,17 +28,22 @@ import { CLIENT_ID, METADATA } from './acl_templates.ts'
 import {
   type DeviceShape,
   type Lack,
+  listConditioned,
   listConferred,
+  listHoused,
   listLacking,
   listLackingContent,
   listLackingReaders,
   listLackingRules,
   listLackingScopes,
+  listLackingThere,
   listNeededForPrincipal,
+  markOutside,
   type NeededRow,
   reservedOf,
   scopesOfClient,
 } from './power_store.ts'
+import { isWithinScope } from './reach/reach.ts'
 
 export { leavesAnOperator } from './operator_store.ts'
 export type { DeviceShape, Lack } from './power_store.ts'
@@ -46,21 +52,32 @@ export type { DeviceShape, Lack } from './power_store.ts'
  * Whether the actor holds everything, and for good: the system, or a client that is registered for
  * `manage`. A person with `manage` has it by grants, which may end.
  */
-const mayAll = ({ actor }: Context): boolean => actor.kind !== 'user' && actor.scopes.has('manage')
+export const mayAll = ({ actor }: Context): boolean =>
+  actor.kind !== 'user' && actor.scopes.has('manage')
 
 /** Statement for a case in which nothing can lack. */
 export const NOTHING = sql<Lack>`
   select null as "of", null as name, null as object_id, null as missing where false`
 
+/** Statements without the mark of what is out of reach: for conditions, which name nothing. */
+const UNMARKED = new WeakMap<Statement<Lack>, Statement<Lack>>()
+
 /** The statement for the actor, together with that for each person who acts for it. */
 function ofEach({ actor }: Context, list: (one: Actor) => Statement<Lack>): Statement<Lack> {
-  const { acting = [] } = actor
-  if (acting.length === 0) return list(actor)
-  const all = [actor, ...acting.map((id) => ({ ...actor, id }))]
-  return join(
-    all.map((one) => sql`select * from (${list(one)})`),
-    ' union all ',
-  )
+  const { acting = [], reach } = actor
+  const lacks =
+    acting.length === 0
+      ? list(actor)
+      : join(
+          [actor, ...acting.map((id) => ({ ...actor, id }))].map(
+            (one) => sql`select * from (${list(one)})`,
+          ),
+          ' union all ',
+        )
+  if (reach === undefined) return lacks
+  const marked = markOutside(reach, lacks)
+  UNMARKED.set(marked, lacks)
+  return marked
 }
 
 /**
@@ -99,6 +116,14 @@ export const lackingToMove = (
  */
 export const lackingOverGroup = (cx: Context, id: string): Statement<Lack> =>
   lackingToMove(cx, id, id)
+
+/** Lists what the actor lacks to let rules on a group and below it name another house. */
+export const lackingToRehouse = (
+  cx: Context,
+  id: string,
+  kind: Scalar,
+  parent_id: Scalar,
+): Statement<Lack> => lackingFor(cx, listHoused(id, kind, parent_id, cx.now()))
 
 /**
  * Lists what the actor lacks to let a member enter or leave a group, with the rules of its own type
@@ -155,6 +180,20 @@ export function lackingToHandOn(
   return ofEach(cx, (one) => listLackingScopes(one, wanted, until, cx.now()))
 }
 
+/**
+ * Lists the scope where an actor within a reach does not hold it over the object until the time, or
+ * for good: for whatever goes on after the actor's own power there has ended.
+ */
+export const lackingWithin = (
+  cx: Context,
+  scope: ApiScope,
+  object_id: string,
+  until: number | null,
+): readonly Statement<Lack>[] =>
+  cx.actor.reach === undefined
+    ? []
+    : [ofEach(cx, (one) => listLackingThere(one, scope, object_id, until, cx.now()))]
+
 /** The device as it is stored. */
 const storedShape = (id: string): DeviceShape => ({
   type: scalar`(select type from device where id = ${id})`,
@@ -179,8 +218,8 @@ export const lackingOver = (cx: Context, id: string): readonly Statement<Lack>[]
 
 /**
  * Lists what the actor lacks to make a device so, or to make it in the first place. `shape` has the
- * values that change, the stored device the others. A value that a rule reads changes what somebody
- * may do.
+ * values that change, the stored device the others. A value that a rule or the condition of a grant
+ * reads changes what somebody may do: for a condition the actor must be able to give that grant.
  */
 export function lackingToShape(
   cx: Context,
@@ -194,8 +233,16 @@ export function lackingToShape(
     ...changed.metadata.map((name) => `\${${METADATA}${name}}`),
     ...(changed.mqtt_client_id ? [`\${${CLIENT_ID}}`] : []),
   ]
+  const reads = [
+    ...(shape.type === undefined ? [] : ['device.type']),
+    ...(changed.metadata.length === 0 ? [] : ['device.metadata']),
+    ...changed.metadata.map((name) => `device.metadata.${name}`),
+  ]
   return [
     ofEach(cx, (one) => listLackingRules(one, whole, cx.now())),
+    ...(reads.length === 0
+      ? []
+      : [lackingFor(cx, listConditioned(id, whole.groups, reads, cx.now()))]),
     ...(variables.length === 0
       ? []
       : [ofEach(cx, (one) => listLackingReaders(one, id, whole, variables, cx.now()))]),
@@ -207,7 +254,7 @@ export function lackingToShape(
  * changed in between cannot be used.
  */
 export const nothingLacks = (lacking: Statement<Lack>): Condition =>
-  lacking === NOTHING ? TRUE : condition`not exists (${lacking})`
+  lacking === NOTHING ? TRUE : condition`not exists (${UNMARKED.get(lacking) ?? lacking})`
 
 /**
  * Demands that the actor lacks nothing. `done` holds when this very request has made its change
@@ -251,13 +298,26 @@ const SENTENCES: Record<Lack['of'], (lack: Lack) => { pointer: string; detail: s
   }),
 }
 
+/** Scopes and types of devices are no secret of a place. */
+const isHidden = ({ of, is_seen }: Lack) => is_seen === 0 && of !== 'scope' && of !== 'device type'
+
+const OUTSIDE = {
+  pointer: '',
+  detail: 'it has rights, or gives some, that the actor does not hold and may not see',
+}
+
 /** Throws Problem forbidden that names what the actor would have to hold. */
 export function assertNothingLacks(lacks: readonly Lack[]): void {
   if (lacks.length === 0) return
   throw new Problem(
     'forbidden',
     'this would hand on or take away more than the actor holds',
-    lacks.map((lack) => SENTENCES[lack.of](lack)),
+    lacks.some(isHidden)
+      ? [
+          OUTSIDE,
+          ...lacks.filter((lack) => !isHidden(lack)).map((lack) => SENTENCES[lack.of](lack)),
+        ]
+      : lacks.map((lack) => SENTENCES[lack.of](lack)),
     'power_not_held',
   )
 }
@@ -293,12 +353,17 @@ export const lastOperator = () =>
 export const changedMeanwhile = () =>
   new Problem('conflict', 'something this depends on was changed at the same time; try again')
 
+/** A condition: a device, if it is one, is where the actor holds the scope to run devices. */
+export const mayMove = (cx: Context, id: string | Scalar): Condition =>
+  condition`(not exists (select 1 from device where id = ${id})
+    or ${isWithinScope(cx, 'devices:write', id)})`
+
 /**
- * Asserts the scope to run devices for an actor that moves a device: the rules of a device follow
- * from its groups.
+ * Asserts the scope to run devices (`mayMove`) for an actor that moves a device: the rules of a
+ * device follow from its groups.
  */
-export function assertMayMoveKind({ actor }: Context, kind: string): void {
-  if (kind !== 'device' || actor.scopes.has('manage') || actor.scopes.has('devices:write')) return
+export function assertMayMove({ may_move }: { may_move: number }): void {
+  if (may_move === 1) return
   const detail = 'to put devices into groups needs the scope devices:write too'
   throw new Problem('forbidden', detail, [], 'scope_not_held')
 }

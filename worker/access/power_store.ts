@@ -1,7 +1,7 @@
 // The reads that compare power (power.ts): parts of the rights of an actor that lack for what is
 // given, taken or changed. Statements only; no row means that nothing lacks.
 import { API_SCOPES } from '../api.ts'
-import type { Actor } from '../context.ts'
+import { type Actor, carriedScopes, type Reach } from '../context.ts'
 import {
   type Condition,
   condition,
@@ -12,6 +12,7 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { isBelow } from './reach/reach_store.ts'
 import { grantsHeld, within } from './rights_store.ts'
 
 /** A role on an object until a time (null: for good) that an actor wants to give or take. */
@@ -27,7 +28,13 @@ export type Lack = {
   name: string
   object_id: string
   missing: string
+  /** 0: about an object that is out of reach, so that nobody is told of it. */
+  is_seen?: number
 }
+
+/** The same lacks, each with whether it is within the reach, where the actor may see it. */
+export const markOutside = (reach: Reach, lacks: Statement<Lack>): Statement<Lack> =>
+  sql<Lack>`select l.*, ${isBelow(reach, scalar`l.object_id`)} as is_seen from (${lacks}) l`
 
 const RESERVED = ['manage', ...API_SCOPES]
 
@@ -39,8 +46,10 @@ export const reservedOf = (scopes: Iterable<string>): string[] =>
  * A CTE-free condition on `p.value`: the actor's token carries this permission of the management
  * API.
  */
-const tokenCarries = ({ scopes }: Actor): Condition =>
-  scopes.has('manage') ? TRUE : condition`p.value in (${list([...scopes])})`
+const tokenCarries = (actor: Actor): Condition => {
+  const carried = carriedScopes(actor)
+  return carried.includes('manage') ? TRUE : condition`p.value in (${list(carried)})`
+}
 
 /**
  * Lists the parts of the needed roles that the actor does not hold on those objects for as long.
@@ -75,11 +84,37 @@ export const listLacking = (
       else ${reachGives} end
     union
     select 'role', n.role, n.object_id, 'acl' from needed n join role r on r.name = n.role
-    where r.acl <> '[]' and not exists (select 1 from reach x where ${same} and (x.by_role = n.role
-        and not exists (select 1 from json_each(r.acl) t where t.value ->> 'permission' = 'deny')
-      or x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
+    where r.acl <> '[]' and (exists (select 1 from json_each(r.acl) t
+        where t.value ->> 'permission' = 'deny' or not exists (
+          select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.acl) u
+          where ${same} and u.value = t.value)))
+      and not exists (select 1 from reach x where ${same} and (x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
         where r2.name = x.by_role and q.value = 'manage')))
     limit 20`
+}
+
+/** Lists the scope where the actor does not hold it on the object until the time, or for good. */
+export const listLackingThere = (
+  actor: Actor,
+  scope: string,
+  object_id: string,
+  until: number | null,
+  now: number,
+): Statement<Lack> => {
+  const who = scalar`${actor.id}`
+  return sql<Lack>`with recursive ${within(who)}, ${grantsHeld(who, now)},
+    above(id) as (
+      select ${object_id}
+      union select m.group_id from membership m where m.member_id = ${object_id}
+      union select g.parent_id from above a join "group" g on g.id = a.id
+        where g.parent_id is not null)
+    select 'scope' as "of", p.value as name, ${object_id} as object_id, p.value as missing
+    from json_each(json_array(${scope})) p
+    where not (${tokenCarries(actor)} and exists (
+      select 1 from held join role r on r.name = held.role, json_each(r.permissions) q
+      where q.value in (p.value, 'manage')
+        and (held.expires_at is null or held.expires_at >= ${until})
+        and (held.object_id = '*' or held.object_id in (select id from above))))`
 }
 
 /** A CTE `everywhere(permissions, acl)`: the roles that the actor holds on `*` for as long. */
@@ -182,7 +217,7 @@ export const listLackingRules = (
     or ${reads('${group.id}')} and json_array_length(s."groups") = 0
     or ${reads('${device.metadata.')} and not exists (select 1 from json_each(s.metadata) v
       where instr(t.value ->> 'topic', ${'${device.metadata.'} || v.key || '}')))`
-  const onItsGroups = condition`(${reads('${group.id}')} and not ${readsChoice}
+  const onItsGroups = condition`((${reads('${group.id}')} or ${reads('${site.id}')}) and not ${readsChoice}
     and not exists (select 1 from json_each(s."groups") j where not exists (
       select 1 from upward a join held h on h.object_id = a.id and h.expires_at is null
         join role r on r.name = h.role, json_each(r.acl) u
@@ -233,6 +268,26 @@ export const listLackingReaders = (
     limit 20`
 }
 
+/**
+ * Lists the roles that a device is an object of under a condition that reads one of these values of
+ * it (`readsOf` of conditions/expression.ts).
+ */
+export const listConditioned = (
+  id: string,
+  groups: Scalar,
+  reads: readonly string[],
+  now: number,
+): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, ${id} as object_id, g.expires_at from (
+      with recursive around(id) as (
+        select ${id} union select '*'
+        union select value from json_each(coalesce(${groups}, '[]'))
+        union select g.parent_id from around a join "group" g on g.id = a.id
+          where g.parent_id is not null)
+      select id from around) a cross join "grant" g on g.object_id = a.id
+    where g.condition is not null and ${inForceOrLater(now)} and exists (
+      select 1 from json_each(g.condition_reads) r where r.value in (${list(reads)}))`
+
 const inForceOrLater = (now: number): Condition =>
   condition`(g.expires_at is null or g.expires_at > ${now})`
 
@@ -255,6 +310,28 @@ export const listConferred = (group: Scalar, member: Scalar, now: number): State
     where m.id = (${member}) and m.kind in ('device', 'group')
       and g.object_id in ${upward} and ${inForceOrLater(now)}`
 }
+
+/**
+ * The roles that speak of another house when the group gets this kind and parent: those on it and
+ * on the groups below, with rules that name the site, as if on the group from which the house
+ * follows then.
+ */
+export const listHoused = (
+  id: string,
+  kind: Scalar,
+  parent_id: Scalar,
+  now: number,
+): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, h.house, g.expires_at from (
+      select case when ${kind} = 'site' then ${id} else ${parent_id} end as house from "group" own
+      where own.id = ${id} and ((own.kind = 'site') <> (${kind} = 'site')
+        or (own.kind <> 'site' and own.parent_id is not ${parent_id}))) h
+    cross join (with recursive below(id) as (
+        select ${id} union select c.id from below cross join "group" c on c.parent_id = below.id)
+      select id from below) b
+    cross join "grant" g on g.object_id = b.id
+    cross join role r on r.name = g.role and instr(r.acl, ${'${site.id}'})
+    where h.house is not null and ${inForceOrLater(now)}`
 
 /** Every grant that a principal holds, itself or through its groups. */
 export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>

@@ -76,6 +76,16 @@ export const insertPrincipal = (
     sql`on conflict (id) do nothing`,
   )
 
+/** The same for many new principals at once, which are ids in a JSON array. */
+export const insertPrincipals = (
+  cx: Context,
+  ids: string,
+  kind: Extract<PrincipalKind, 'device'>,
+): Statement =>
+  sql`insert into principal (id, kind, rid, created_at)
+    select value, ${kind}, ${cx.rid}, ${cx.now()} from json_each(${ids}) where true
+    on conflict (id) do nothing`
+
 /** A condition: this request made the principal, in this batch or in an earlier run of it. */
 export const principalIsMine = (cx: Context, id: string): Condition =>
   condition`exists (select 1 from principal where id = ${id} and rid = ${cx.rid})`
@@ -93,8 +103,9 @@ export const demandFreeId = (cx: Context, id: string): Statement =>
 
 export const findPrincipal = (
   id: string,
+  which: Condition = TRUE,
 ): Statement<Pick<PrincipalRow, 'id' | 'kind' | 'rid' | 'deleted_at'>> =>
-  sql`select id, kind, rid, deleted_at from principal where id = ${id}`
+  sql`select id, kind, rid, deleted_at from principal where id = ${id} and ${which}`
 
 /**
  * Turns the principal into a tombstone; its id stays taken. `when` makes it depend on earlier
@@ -107,6 +118,15 @@ export const buryPrincipal = (cx: Context, id: string, when: Condition = TRUE): 
 /** A condition: the principal is gone. */
 const isBuried = (id: string): Condition =>
   condition`exists (select 1 from principal where id = ${id} and deleted_at is not null)`
+
+/**
+ * Takes from a principal that stays every membership, and every grant to it or on it, where the
+ * condition holds.
+ */
+export const takeRights = (id: string, when: Condition): Statement[] => [
+  sql`delete from membership where member_id = ${id} and ${when}`,
+  sql`delete from "grant" where (subject_id = ${id} or object_id = ${id}) and ${when}`,
+]
 
 /**
  * Further statements for the batch in which a room deletes a principal, after `buryPrincipal`. They

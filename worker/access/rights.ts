@@ -9,37 +9,40 @@ import {
   listHeldGrants,
   listObjectDevices,
   listOwnGroups,
+  type Supposition,
 } from './rights_store.ts'
 
 /**
  * The statements of a principal's rights, a group for a read batch. `RightsRows` are the rows that
- * answer them. `subject` is an id, or SQL that gives one.
+ * answer them. `subject` is an id, or SQL that gives one. `supposed`: as they would be.
  */
-export function rightsOf(subject: string | Scalar | Statement<unknown>, now: number) {
+export function rightsOf(
+  subject: string | Scalar | Statement<unknown>,
+  now: number,
+  supposed?: Supposition,
+) {
   const who = typeof subject === 'string' ? scalar`${subject}` : scalar`(${subject})`
   return {
-    grants: listHeldGrants(who, now),
-    groupsBelow: listGroupsBelow(who, now),
-    devices: listObjectDevices(who, now),
+    grants: listHeldGrants(who, now, supposed),
+    groupsBelow: listGroupsBelow(who, now, supposed),
+    devices: listObjectDevices(who, now, supposed),
     ownDevice: findOwnDevice(who),
-    ownGroups: listOwnGroups(who),
+    ownGroups: listOwnGroups(who, supposed),
   }
 }
 
 export type RightsRows = Answers<ReturnType<typeof rightsOf>>
 
 /**
- * The permissions of roles held on `*`. A permission named like a scope of the management API gives
- * that scope.
+ * The permissions of roles held without a condition, on `*` or on any group. A permission named
+ * like a scope of the management API gives that scope there; the guard says how far a token with it
+ * reaches.
  */
-export function permissionsEverywhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {
+export function permissionsSomewhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {
   return new Set(
     grants
-      .filter((grant) => grant.object_id === '*')
+      .filter(({ object_id, object_kind }) => object_id === '*' || object_kind === 'group')
+      .filter(({ condition }) => condition === null)
       .flatMap((grant) => JSON.parse(grant.permissions) as string[]),
   )
 }
-
-// --- where a template applies -----------------------------------------------------------------
-
-// --- fewer rules ------------------------------------------------------------------------------

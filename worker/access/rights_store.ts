@@ -1,7 +1,7 @@
 // The recursive reads of the access model: the groups of a subject, the grants that it holds, the
 // groups around an object, and the rights that an actor lacks. Statements only; rights.ts,
-// evaluation.ts and power.ts say what the rows mean.
-import { condition, type Scalar, type Statement, scalar, sql, TRUE } from '../db/sql.ts'
+// power.ts say what the rows mean.
+import { join, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 
 /** Most rows that one statement of rights answers. One row more shows that there are too many. */
 export const ROWS_MAX = 4000
@@ -14,56 +14,154 @@ export const within = (subject: Scalar): Statement => sql`within(id) as (
 
 /**
  * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. It is
- * materialized; else the planner may begin at the objects and look through every grant.
+ * materialized; else the planner may begin at the objects and look through every grant. Without
+ * `withConditional` only those without a condition: a condition is nothing that a statement can
+ * judge, so these give no power.
  */
-export const grantsHeld = (subject: Scalar, now: number): Statement => sql`held as materialized (
-  select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind
+export const grantsHeld = (
+  subject: Scalar,
+  now: number,
+  withConditional?: 'withConditional',
+): Statement => sql`held as materialized (
+  select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind,
+    max(g.created_at, coalesce(g.not_before, 0)) as since,
+    g.condition, coalesce(g.condition_reads, '') as condition_reads
   from "grant" g left join principal o on o.id = g.object_id and o.deleted_at is null
   where (g.subject_id = ${subject} or g.subject_id in (select id from within))
     and (g.not_before is null or g.not_before <= ${now})
     and (g.expires_at is null or g.expires_at > ${now})
-    and (g.object_id = '*' or o.id is not null))`
+    and (g.object_id = '*' or o.id is not null)
+    and (g.condition is null or ${withConditional !== undefined}))`
 
 const ids = scalar`(select id from subject)`
 
-const rights = (subject: Scalar, now: number): Statement =>
+/**
+ * Rights as they would be: with these grants and without those, the subject itself in other groups,
+ * a role with another content. Ids and texts as JSON.
+ */
+export type Supposition = {
+  grants?: readonly {
+    id: string
+    subject: Scalar
+    role: string
+    object: string
+    expires_at: number | null
+    condition: string | null
+    condition_reads: string | null
+  }[]
+  without?: string
+  joins?: string
+  leaves?: string
+  role?: { name: string; permissions: string; acl: string }
+}
+
+const rights = (subject: Scalar, now: number, supposed?: Supposition): Statement =>
+  supposed === undefined
+    ? sql`subject(id) as (select (${subject})), ${within(ids)},
+        ${grantsHeld(ids, now, 'withConditional')}`
+    : sql`subject(id) as (select (${subject})), ${supposedRights(supposed, now)}`
+
+/** The CTEs of `rights`, and one in the place of the table `role` where that is another. */
+function supposedRights(
+  { grants = [], without = '[]', joins = '[]', leaves = '[]', role }: Supposition,
+  now: number,
+): Statement {
+  const added = grants.map(
+    (one) => sql`union all
+      select ${one.id}, ${one.subject}, ${one.role}, ${one.object}, ${one.expires_at}, o.kind, 0,
+        ${one.condition}, coalesce(${one.condition_reads}, '')
+      from (select 1) left join principal o on o.id = ${one.object} and o.deleted_at is null
+      where (${one.subject} = ${ids} or ${one.subject} in (select id from within))`,
+  )
+  const roles =
+    role === undefined
+      ? sql``
+      : sql`role(name, permissions, acl) as materialized (
+          select name, permissions, acl from main.role where name <> ${role.name}
+          union all select ${role.name}, ${role.permissions}, ${role.acl}),`
+  return sql`${roles} within(id) as (
+      select group_id from membership where member_id = ${ids}
+        and group_id not in (select value from json_each(${leaves}))
+      union select value from json_each(${joins})
+      union
+      select g.parent_id from within join "group" g on g.id = within.id
+        where g.parent_id is not null),
+    stored as materialized (select * from (with ${grantsHeld(ids, now, 'withConditional')}
+      select id, subject_id, role, object_id, expires_at, object_kind, since, condition,
+        condition_reads from held)
+      where id not in (select value from json_each(${without}))),
+    held as materialized (select * from stored ${join(added, ' ')})`
+}
+
+/** The same without the grants that hold under a condition. */
+const lastingRights = (subject: Scalar, now: number): Statement =>
   sql`subject(id) as (select (${subject})), ${within(ids)}, ${grantsHeld(ids, now)}`
 
 export type HeldGrantRow = {
   id: string
+  subject_id: string
   role: string
   object_id: string
   object_kind: 'user' | 'client' | 'device' | 'group' | null
   expires_at: number | null
   permissions: string
   acl: string
+  /** In CEL (conditions/expression.ts). */
+  condition: string | null
+  subject_kind: string | null
 }
 
-export const listHeldGrants = (subject: Scalar, now: number): Statement<HeldGrantRow> =>
-  sql`with recursive ${rights(subject, now)}
-    select held.id, held.role, held.object_id, held.object_kind, held.expires_at,
-      role.permissions, role.acl
+export const listHeldGrants = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<HeldGrantRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}
+    select held.id, held.subject_id, held.role, held.object_id, held.object_kind, held.expires_at,
+      role.permissions, role.acl, held.condition,
+      (select kind from principal where id = ${ids}) as subject_kind
     from held join role on role.name = held.role
     order by held.id limit ${ROWS_MAX + 1}`
 
-export type GroupBelowRow = { root: string; group_id: string }
+/** The id of the nearest group of kind `site`: the group itself, or one above it. */
+const nearestSite = (group: Scalar): Scalar => scalar`(
+  with recursive up(id, parent_id, kind, depth) as (
+    select id, parent_id, kind, 0 from "group" where id = ${group}
+    union
+    select g.id, g.parent_id, g.kind, up.depth + 1 from up join "group" g on g.id = up.parent_id
+    where up.kind <> 'site' and up.depth < 16)
+  select id from up where kind = 'site' limit 1)`
+
+/** `site`: see `${site.id}`. */
+export type GroupBelowRow = { root: string; group_id: string; kind: string; site: string | null }
 
 /**
- * For each group on which the subject holds a role with `${group.id}`: that group and all below it.
+ * For each group on which the subject holds a role with `${group.id}` or `${site.id}`: that group
+ * and all below it.
  */
-export const listGroupsBelow = (subject: Scalar, now: number): Statement<GroupBelowRow> =>
-  sql`with recursive ${rights(subject, now)}, below(root, id) as (
-      select held.object_id, held.object_id from held join role on role.name = held.role
-      where held.object_kind = 'group' and instr(role.acl, ${'${group.id}'})
+export const listGroupsBelow = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<GroupBelowRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}, below(root, id, kind, site) as (
+      select g.id, g.id, g.kind, ${nearestSite(scalar`g.id`)}
+      from held join role on role.name = held.role cross join "group" g on g.id = held.object_id
+      where held.object_kind = 'group'
+        and (instr(role.acl, ${'${group.id}'}) or instr(role.acl, ${'${site.id}'}))
       union
-      select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select root, id as group_id from below order by root, id limit ${ROWS_MAX + 1}`
+      select below.root, g.id, g.kind, case g.kind when 'site' then g.id else below.site end
+      from below join "group" g on g.parent_id = below.id)
+    select root, id as group_id, kind, site from below order by root, id limit ${ROWS_MAX + 1}`
 
 export type ObjectDeviceRow = {
   root: string
   group_id: string | null
   device_id: string
   metadata: string
+  type: string
+  group_kind: string | null
+  site: string | null
 }
 
 /**
@@ -71,26 +169,38 @@ export type ObjectDeviceRow = {
  * (`root` is that group, `group_id` the group of the device), or on the device itself (a row for
  * each group of the device). Without order, so that a fleet that is too large ends at the limit.
  */
-export const listObjectDevices = (subject: Scalar, now: number): Statement<ObjectDeviceRow> =>
-  sql`with recursive ${rights(subject, now)}, listed(id) as (
+export const listObjectDevices = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<ObjectDeviceRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}, listed(id) as (
       select held.object_id from held join role on role.name = held.role
-      where held.object_kind = 'group' and exists (
+      where held.object_kind = 'group' and (
+        (instr(held.condition_reads, '"device.') or instr(held.condition_reads, '"group.'))
+          and instr(role.acl, ${'${device.'}) or exists (
         select 1 from json_each(role.acl) t, (select ${'${device.id}'} as device) v
         where instr(t.value, ${'${device.'}) and (not instr(t.value, ${'${group.id}'})
+            and (not instr(t.value, ${'${site.id}'}) or held.object_id not in (
+              select g.id from "group" g where g.id = held.object_id and g.kind = 'site'))
           or instr(t.value, ${'${device.metadata.'})
-          or instr(replace('/' || (t.value ->> 'topic') || '/', '/' || v.device || '/', '/'), v.device)))),
+          or instr(replace('/' || (t.value ->> 'topic') || '/', '/' || v.device || '/', '/'), v.device))))),
     below(root, id) as (
       select id, id from listed
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select below.root, m.group_id, d.id as device_id, d.metadata
+    select below.root, m.group_id, d.id as device_id, d.metadata, d.type,
+      (select kind from "group" g where g.id = m.group_id) as group_kind,
+      ${nearestSite(scalar`m.group_id`)} as site
     from below cross join membership m on m.group_id = below.id
       cross join device d on d.id = m.member_id
     union all
-    select d.id, m.group_id, d.id, d.metadata
+    select d.id, m.group_id, d.id, d.metadata, d.type,
+      (select kind from "group" g where g.id = m.group_id), ${nearestSite(scalar`m.group_id`)}
     from held join role on role.name = held.role join device d on d.id = held.object_id
       left join membership m on m.member_id = d.id
-    where held.object_kind = 'device' and instr(role.acl, ${'${'})
+    where held.object_kind = 'device' and (instr(role.acl, ${'${'})
+      or role.acl <> '[]' and held.condition is not null)
     limit ${ROWS_MAX + 1}`
 
 export type ClaimedRightRow = { kind: 'role' | 'group'; id: string; name: string }
@@ -142,7 +252,7 @@ export const listNarrowedGrants = (
   narrowings: Scalar,
   now: number,
 ): Statement<HeldGrantRow> =>
-  sql`with recursive ${namedObjects(narrowings)}, ${rights(subject, now)}, above(object_id, id) as (
+  sql`with recursive ${namedObjects(narrowings)}, ${lastingRights(subject, now)}, above(object_id, id) as (
       select id, id from named where kind = 'group'
       union
       select named.id, m.group_id from named join membership m on m.member_id = named.id
@@ -150,8 +260,9 @@ export const listNarrowedGrants = (
       union
       select above.object_id, g.parent_id from above join "group" g on g.id = above.id
         where g.parent_id is not null)
-    select held.id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
-      role.permissions, role.acl
+    select held.id, held.subject_id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
+      role.permissions, role.acl, held.condition,
+      (select kind from principal where id = ${ids}) as subject_kind
     from named join principal p on p.id = named.id and p.kind = named.kind and p.deleted_at is null
       cross join held join role on role.name = held.role
     where held.object_id = '*' or held.object_id = named.id
@@ -169,18 +280,20 @@ export const listNarrowedPlaces = (
   group_id: string | null
   device_id: string | null
   metadata: string | null
+  site: string | null
 }> =>
   sql`with recursive ${namedObjects(narrowings)}, below(root, id) as (
       select id, id from named where kind = 'group'
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select root, id as group_id, null as device_id, null as metadata from below
+    select root, id as group_id, null as device_id, null as metadata,
+      ${nearestSite(scalar`below.id`)} as site from below
     union all
-    select below.root, m.group_id, d.id, d.metadata
+    select below.root, m.group_id, d.id, d.metadata, ${nearestSite(scalar`m.group_id`)}
     from below cross join membership m on m.group_id = below.id
       cross join device d on d.id = m.member_id
     union all
-    select d.id, m.group_id, d.id, d.metadata
+    select d.id, m.group_id, d.id, d.metadata, ${nearestSite(scalar`m.group_id`)}
     from named join device d on d.id = named.id left join membership m on m.member_id = d.id
     where named.kind = 'device'
     limit ${ROWS_MAX + 1}`
@@ -191,71 +304,22 @@ export type OwnDeviceRow = {
   mqtt_client_id: string | null
   metadata: string
   type_acl: string | null
+  /** Seconds; null: as the setting says. */
+  token_ttl: number | null
 }
 
 /** The subject itself, when it is a device, with the templates of its type. */
 export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
-  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl
+  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl, t.token_ttl
     from device d left join device_type t on t.name = d.type where d.id = (${subject})`
 
 /** The groups that the subject is a member of, not those above. */
-export const listOwnGroups = (subject: Scalar): Statement<{ group_id: string }> =>
-  sql`select group_id from membership where member_id = (${subject})
-    order by group_id limit ${ROWS_MAX + 1}`
-
-// --- evaluation -------------------------------------------------------------------------------
-
-export type EvaluationRow = {
-  /** Null when there is no such subject. */
-  usable: number | null
-  /** 1 when there is such an object, or when this system keeps no objects of that type. */
-  object_known: number
-  grant_id: string | null
-}
-
-const OBJECT_KINDS = ['user', 'client', 'device', 'group']
-
-/**
- * Finds whether the subject may do it. One row. When several grants permit it, the oldest is named.
- */
-export const findEvaluation = (
-  question: {
-    subject: { type: string; id: string }
-    action: string
-    resource: { type: string; id: string }
-  },
-  now: number,
-): Statement<EvaluationRow> => {
-  const { subject, action, resource } = question
-  const who = scalar`${subject.id}`
-  const what = scalar`${resource.id}`
-  const ours = OBJECT_KINDS.includes(resource.type)
-  // An object that this system does not keep lies in no group. Only a grant on `*` reaches it,
-  // whatever its id.
-  const reached = ours
-    ? condition`held.object_id = '*' or held.object_id in (select id from above)`
-    : condition`held.object_id = '*'`
-  const objectRow = sql`select 1 from principal
-    where id = ${what} and kind = ${resource.type} and deleted_at is null`
-  return sql`with recursive ${within(who)}, ${grantsHeld(who, now)},
-    above(id) as (
-      select ${what}
-      union select group_id from membership where member_id = ${what} and ${resource.type} = 'device'
-      union select g.parent_id from above join "group" g on g.id = above.id
-        where g.parent_id is not null)
-    select ${usable(subject)} as usable,
-      ${ours ? condition`exists (${objectRow})` : TRUE} as object_known,
-      (select held.id from held join role on role.name = held.role
-        where (${reached}) and exists (
-          select 1 from json_each(role.permissions) p where p.value in (${action}, 'manage'))
-        order by held.id limit 1) as grant_id`
-}
-
-/**
- * 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this
- * kind.
- */
-const usable = ({ type, id }: { type: string; id: string }): Scalar => scalar`(
-  select coalesce(u.status, c.status, d.status, '') = 'active' from principal p
-    left join "user" u on u.id = p.id left join client c on c.id = p.id left join device d on d.id = p.id
-  where p.id = ${id} and p.kind = ${type} and p.kind <> 'group' and p.deleted_at is null)`
+export const listOwnGroups = (
+  subject: Scalar,
+  { joins = '[]', leaves = '[]' }: Supposition = {},
+): Statement<{ group_id: string; site: string | null }> =>
+  sql`select own.id as group_id, ${nearestSite(scalar`own.id`)} as site from (
+      select group_id as id from membership where member_id = (${subject})
+        and group_id not in (select value from json_each(${leaves}))
+      union select value from json_each(${joins})) own
+    order by own.id limit ${ROWS_MAX + 1}`

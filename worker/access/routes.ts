@@ -1,5 +1,5 @@
 // Access: principals (one id space), groups, roles, grants, decisions and the `acl` claim.
-// Routes: /v1/groups, /v1/roles, /v1/grants; evaluation_routes.ts has /access/v1.
+// Routes: /v1/groups, /v1/roles, /v1/grants; decisions/ has /access/v1.
 // Tables: `principal` (principals.ts), `group`, `membership`, `role`, `grant` (store.ts).
 // Files: rights.ts reads rights, acl_claim.ts and narrowed_rights.ts compile rules, power.ts says
 // what an actor may hand on, evaluation.ts answers questions of other programs.
@@ -31,13 +31,13 @@ import { addMember, listMembers, memberInput, memberSchema, removeMember } from 
 import {
   changeGroup,
   createGroup,
-  describeGroup,
   getGroup,
   groupInput,
   groupPatch,
   groupSchema,
   listGroups,
   removeGroup,
+  showGroup,
 } from './groups.ts'
 import { idSchema } from './principals.ts'
 import {
@@ -70,13 +70,14 @@ function groupOperations(api: Api): void {
     at: 'POST /v1/groups',
     summary: 'Make a group',
     scope: 'access:write',
+    isWithinReach: true,
     body: groupInput,
     answers: { 201: json(groupSchema, 'The group') },
     async run(c, { body }) {
       const row = await createGroup(c.var.cx, body)
       tag(c, row.version)
       c.header('Location', `/v1/groups/${row.id}`)
-      return c.json(describeGroup(row), 201)
+      return c.json(showGroup(c.var.cx, row), 201)
     },
   })
   operation(api, {
@@ -84,6 +85,7 @@ function groupOperations(api: Api): void {
     at: 'GET /v1/groups',
     summary: 'Groups, page by page',
     scope: 'access:read',
+    isWithinReach: true,
     query: listQuery.extend({ kind: idSchema.optional(), parent_id: idSchema.optional() }),
     answers: { 200: json(listOf(groupSchema), 'A page of groups') },
     run: async (c, { query }) => c.json(await listGroups(c.var.cx, query), 200),
@@ -93,12 +95,13 @@ function groupOperations(api: Api): void {
     at: 'GET /v1/groups/{id}',
     summary: 'One group',
     scope: 'access:read',
+    isWithinReach: true,
     params: byId,
     answers: { 200: json(groupSchema, 'The group') },
     async run(c, { params }) {
       const row = await getGroup(c.var.cx, params.id)
       tag(c, row.version)
-      return c.json(describeGroup(row), 200)
+      return c.json(showGroup(c.var.cx, row), 200)
     },
   })
   operation(api, {
@@ -106,6 +109,7 @@ function groupOperations(api: Api): void {
     at: 'PATCH /v1/groups/{id}',
     summary: 'Change or move a group',
     scope: 'access:write',
+    isWithinReach: true,
     params: byId,
     body: groupPatch,
     answers: { 200: json(groupSchema, 'The group as it is now') },
@@ -113,7 +117,7 @@ function groupOperations(api: Api): void {
     async run(c, { params, body }) {
       const row = await changeGroup(c.var.cx, params.id, body, demandedVersion(c))
       tag(c, row.version)
-      return c.json(describeGroup(row), 200)
+      return c.json(showGroup(c.var.cx, row), 200)
     },
   })
   operation(api, {
@@ -121,6 +125,7 @@ function groupOperations(api: Api): void {
     at: 'DELETE /v1/groups/{id}',
     summary: 'Delete a group that nothing is in',
     scope: 'access:write',
+    isWithinReach: true,
     params: byId,
     answers: nothing('Done'),
     problems: ['conflict', 'precondition_failed'],
@@ -137,6 +142,7 @@ function memberOperations(api: Api): void {
     at: 'GET /v1/groups/{id}/members',
     summary: 'Who and what is in a group itself',
     scope: 'access:read',
+    isWithinReach: true,
     params: byId,
     query: listQuery.extend({ kind: z.enum(['user', 'client', 'device']).optional() }),
     answers: { 200: json(listOf(memberSchema), 'A page of direct members') },
@@ -147,6 +153,7 @@ function memberOperations(api: Api): void {
     at: 'POST /v1/groups/{id}/members',
     summary: 'Put a user, device or client into a group',
     scope: 'access:write',
+    isWithinReach: true,
     params: byId,
     body: memberInput,
     answers: {
@@ -165,6 +172,7 @@ function memberOperations(api: Api): void {
     at: 'DELETE /v1/groups/{id}/members/{member_id}',
     summary: 'Take one out of a group',
     scope: 'access:write',
+    isWithinReach: true,
     params: byId.extend({ member_id: idSchema }),
     answers: nothing('Done'),
     problems: ['conflict'],
@@ -195,6 +203,7 @@ function roleOperations(api: Api): void {
     at: 'GET /v1/roles',
     summary: 'Roles, page by page',
     scope: 'access:read',
+    isWithinReach: true,
     query: listQuery,
     answers: { 200: json(listOf(roleSchema), 'A page of roles') },
     run: async (c, { query }) => c.json(await listRoles(c.var.cx, query), 200),
@@ -204,6 +213,7 @@ function roleOperations(api: Api): void {
     at: 'GET /v1/roles/{name}',
     summary: 'One role',
     scope: 'access:read',
+    isWithinReach: true,
     params: byName,
     answers: { 200: json(roleSchema, 'The role') },
     async run(c, { params }) {
@@ -248,6 +258,7 @@ function grantOperations(api: Api): void {
     at: 'POST /v1/grants',
     summary: 'Give a subject a role on an object',
     scope: 'access:write',
+    isWithinReach: true,
     body: grantInput,
     answers: { 201: json(grantSchema, 'The grant') },
     async run(c, { body }) {
@@ -262,6 +273,7 @@ function grantOperations(api: Api): void {
     at: 'GET /v1/grants',
     summary: 'Grants, page by page',
     scope: 'access:read',
+    isWithinReach: true,
     query: listQuery.extend({
       subject: idSchema.optional(),
       role: idSchema.optional(),
@@ -275,6 +287,7 @@ function grantOperations(api: Api): void {
     at: 'GET /v1/grants/{id}',
     summary: 'One grant',
     scope: 'access:read',
+    isWithinReach: true,
     params: byId,
     answers: { 200: json(grantSchema, 'The grant') },
     async run(c, { params }) {
@@ -288,6 +301,7 @@ function grantOperations(api: Api): void {
     at: 'PATCH /v1/grants/{id}',
     summary: 'Change the times of a grant',
     scope: 'access:write',
+    isWithinReach: true,
     params: byId,
     body: grantPatch,
     answers: { 200: json(grantSchema, 'The grant as it is now') },
@@ -303,6 +317,7 @@ function grantOperations(api: Api): void {
     at: 'DELETE /v1/grants/{id}',
     summary: 'Take a grant back',
     scope: 'access:write',
+    isWithinReach: true,
     params: byId,
     answers: nothing('Done'),
     problems: ['conflict', 'precondition_failed'],

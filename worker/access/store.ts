@@ -2,7 +2,7 @@
 // them together. A batch that changes a row demands the version that was read, or that the row
 // stands at the next version with the wanted values: so a batch that is repeated after a lost
 // answer finds its own work.
-import type { Context } from '../context.ts'
+import type { Context, Reach } from '../context.ts'
 import { type grant, group, role } from '../db/schema.ts'
 import {
   COUNTER_JUMP,
@@ -20,6 +20,7 @@ import {
 } from '../db/sql.ts'
 import { emailKey, formerEmailKey } from '../email_address.ts'
 import { addressForms, userWithAddress } from './named_users.ts'
+import { groupsBelow, isBelow } from './reach/reach_store.ts'
 
 /** No id has an `@`. */
 const isAddress = (reference: string): boolean => reference.includes('@')
@@ -36,8 +37,8 @@ const all = (conditions: readonly Condition[]): Condition =>
 
 // --- group ------------------------------------------------------------------------------------
 
-export const findGroup = (id: string): Statement<GroupRow> =>
-  sql`select * from "group" where id = ${id}`
+export const findGroup = (id: string, which: Condition = TRUE): Statement<GroupRow> =>
+  sql`select * from "group" where id = ${id} and ${which}`
 
 export const findGroupsByIds = (ids: readonly string[]): Statement<GroupRow> =>
   sql`select * from "group" where id in (${list(ids)})`
@@ -46,11 +47,22 @@ export const listGroupsAfter = (
   after: string,
   limit: number,
   filter: { kind?: string | undefined; parent_id?: string | undefined },
+  reach: Reach | undefined,
 ): Statement<GroupRow> => {
   const conditions = [condition`id > ${after}`]
   if (filter.kind !== undefined) conditions.push(condition`kind = ${filter.kind}`)
   if (filter.parent_id !== undefined) conditions.push(condition`parent_id = ${filter.parent_id}`)
-  return sql`select * from "group" where ${all(conditions)} order by id limit ${limit + 1}`
+  if (reach === undefined) {
+    return sql`select * from "group" where ${all(conditions)} order by id limit ${limit + 1}`
+  }
+  // The parent of a root is outside: a filter would tell which it is.
+  if (filter.parent_id !== undefined) {
+    conditions.push(isBelow(reach, scalar`${filter.parent_id}`))
+  }
+  // From the reach to its groups: never through all groups.
+  return sql`with recursive ${groupsBelow(reach)}
+    select "group".* from below cross join "group" using (id)
+    where ${all(conditions)} order by id limit ${limit + 1}`
 }
 
 /** The group and all above it. `union` ends even when damaged rows make a circle. */
@@ -117,7 +129,8 @@ export const demandGroupBefore = (row: GroupRow): Statement =>
 
 export const updateGroup = (row: GroupRow): Statement =>
   sql`update "group" set kind = ${row.kind}, name = ${row.name}, parent_id = ${row.parent_id},
-      require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version}
+      require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version},
+      placed_at = ${row.placed_at}
     where id = ${row.id}`
 
 /** Demands that the group is at this version, or gone. */
@@ -182,6 +195,12 @@ export const insertMembership = (
 ): Statement =>
   sql`insert into membership (group_id, member_id, created_at)
     select ${group_id}, ${member_id}, ${cx.now()} where ${when} on conflict do nothing`
+
+/** Inserts memberships, a JSON array of `{ group_id, member_id }`, in groups that are there. */
+export const insertManyMemberships = (cx: Context, memberships: string): Statement =>
+  sql`insert into membership (group_id, member_id, created_at)
+    select value ->> 'group_id', value ->> 'member_id', ${cx.now()} from json_each(${memberships})
+    where exists (select 1 from "group" where id = value ->> 'group_id') on conflict do nothing`
 
 export const deleteMembership = (
   group_id: string,
@@ -251,19 +270,29 @@ export const deleteRole = (name: string): Statement =>
 
 // --- grant ------------------------------------------------------------------------------------
 
-export const findGrant = (id: string): Statement<GrantRow> =>
-  sql`select * from "grant" where id = ${id}`
+export const findGrant = (id: string, which: Condition = TRUE): Statement<GrantRow> =>
+  sql`select * from "grant" where id = ${id} and ${which}`
 
 export const listGrantsAfter = (
   after: string,
   limit: number,
   filter: { subject?: string | undefined; role?: string | undefined; object?: string | undefined },
+  reach: Reach | undefined,
 ): Statement<GrantRow> => {
-  const conditions = [condition`id > ${after}`]
+  const conditions = [condition`"grant".id > ${after}`]
   if (filter.subject !== undefined) conditions.push(condition`subject_id = ${filter.subject}`)
   if (filter.role !== undefined) conditions.push(condition`role = ${filter.role}`)
   if (filter.object !== undefined) conditions.push(condition`object_id = ${filter.object}`)
-  return sql`select * from "grant" where ${all(conditions)} order by id limit ${limit + 1}`
+  if (reach === undefined) {
+    return sql`select * from "grant" where ${all(conditions)} order by id limit ${limit + 1}`
+  }
+  // The planner may not begin at the grants: a role, or no filter, would be all of them.
+  return sql`with recursive ${groupsBelow(reach)}, object(id) as (
+      select id from below
+      union
+      select m.member_id from below cross join membership m on m.group_id = below.id)
+    select "grant".* from object cross join "grant" on "grant".object_id = object.id
+    where ${all(conditions)} order by "grant".id limit ${limit + 1}`
 }
 
 /**
@@ -314,7 +343,7 @@ export const demandNoSameGrant = (row: NewGrantRow, subject: Scalar): Statement 
   refuseUnless(
     condition`not exists (select 1 from "grant" where id <> ${row.id} and subject_id = ${subject}
       and role = ${row.role} and object_id = ${row.object_id} and not_before is ${row.not_before}
-      and expires_at is ${row.expires_at})`,
+      and expires_at is ${row.expires_at} and condition is ${row.condition})`,
     'grant_exists',
   )
 
@@ -323,15 +352,15 @@ export const demandNoSameGrant = (row: NewGrantRow, subject: Scalar): Statement 
  * that an earlier statement of the batch may make it.
  */
 export const insertGrant = (row: NewGrantRow, subject: Scalar): Statement =>
-  sql`insert into "grant" (id, subject_id, role, object_id, not_before, expires_at, created_at,
-      updated_at, version)
+  sql`insert into "grant" (id, subject_id, role, object_id, not_before, expires_at, condition,
+      condition_reads, created_at, updated_at, version)
     select ${row.id}, s.id, ${row.role}, ${row.object_id}, ${row.not_before}, ${row.expires_at},
-      ${row.created_at}, ${row.updated_at}, ${row.version}
+      ${row.condition}, ${row.condition_reads}, ${row.created_at}, ${row.updated_at}, ${row.version}
     from (select ${subject} as id) s
     where s.id is not null and not exists (
       select 1 from "grant" g where g.subject_id = s.id and g.role = ${row.role}
         and g.object_id = ${row.object_id} and g.not_before is ${row.not_before}
-        and g.expires_at is ${row.expires_at})
+        and g.expires_at is ${row.expires_at} and g.condition is ${row.condition})
     on conflict (id) do nothing`
 
 export const grantExists = (id: string): Condition =>
@@ -341,7 +370,7 @@ export const grantExists = (id: string): Condition =>
 export const grantIs = (row: GrantRow): Condition =>
   condition`exists (select 1 from "grant" where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and not_before is ${row.not_before}
-    and expires_at is ${row.expires_at})`
+    and expires_at is ${row.expires_at} and condition is ${row.condition})`
 
 /** Demands that the grant stands one version before `row`, or as `row` already. */
 export const demandGrantBefore = (row: GrantRow): Statement =>
@@ -353,7 +382,7 @@ export const demandGrantBefore = (row: GrantRow): Statement =>
 
 export const updateGrant = (row: GrantRow): Statement =>
   sql`update "grant" set not_before = ${row.not_before}, expires_at = ${row.expires_at},
-      updated_at = ${row.updated_at}, version = ${row.version}
+      condition = ${row.condition}, condition_reads = ${row.condition_reads}, updated_at = ${row.updated_at}, version = ${row.version}
     where id = ${row.id}`
 
 /** Demands that the grant is at this version, or gone. */

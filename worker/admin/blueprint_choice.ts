@@ -79,7 +79,7 @@ function choiceOfAbsent(entry: Entry, standing: Standing, { atStart, recreate }:
   }
   const owner = entry.id === null ? undefined : standing.principals.get(entry.id)
   if (atStart && entry.noun === 'users' && owner?.deleted_at === null && owner.kind === 'user') {
-    return leave(entry, 'its account has another e-mail address here')
+    return leave(entry, 'its account has another name here')
   }
   return { entry, does: 'create', members: 'whole', left: new Map() }
 }

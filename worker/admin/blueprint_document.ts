@@ -8,7 +8,8 @@ import { z } from '../api.ts'
 import { deviceInput } from '../devices/device_schema.ts'
 import { deviceTypeInput } from '../devices/device_types.ts'
 import { consentInput } from '../identity/consents/consents.ts'
-import { userInput } from '../identity/users.ts'
+import { userNameKey } from '../identity/login_ids/user_names.ts'
+import { userEntry } from '../identity/users.ts'
 import { clientInput } from '../oauth/clients/clients.ts'
 import { settingsPatch } from './settings_change.ts'
 
@@ -19,7 +20,7 @@ const blueprintSchema = z.strictObject({
   roles: list(roleInput),
   groups: list(groupInput.extend({ id: idSchema })),
   device_types: list(deviceTypeInput),
-  users: list(userInput.extend({ groups: z.array(idSchema).max(100).optional() })),
+  users: list(userEntry),
   clients: list(clientInput.extend({ client_id: idSchema })),
   devices: list(deviceInput.extend({ id: idSchema })),
   grants: list(grantInput),
@@ -103,11 +104,16 @@ function describePath(path: readonly PropertyKey[]): string {
 
 // --- natural keys -----------------------------------------------------------------------------
 
+/** The key of an address, or of a user name, which has no `@`. */
+function userKey({ email, user_name = '' }: Blueprint['users'][number]): string {
+  return email === undefined ? userNameKey(user_name) : (emailKeyOf(email) ?? email)
+}
+
 export const keyOf = {
   roles: (entry: Blueprint['roles'][number]) => entry.name,
   groups: (entry: Blueprint['groups'][number]) => entry.id,
   device_types: (entry: Blueprint['device_types'][number]) => entry.name,
-  users: (entry: Blueprint['users'][number]) => emailKeyOf(entry.email) ?? entry.email,
+  users: userKey,
   clients: (entry: Blueprint['clients'][number]) => entry.client_id,
   devices: (entry: Blueprint['devices'][number]) => entry.id,
   grants: (entry: Blueprint['grants'][number]) =>
@@ -122,9 +128,12 @@ export function findTwice(blueprint: Blueprint): Fault[] {
     const seen = new Map<string, number>()
     for (const [i, entry] of blueprint[noun].entries()) {
       const key = (keyOf[noun] as (entry: unknown) => string)(entry)
-      const before = seen.get(key)
-      if (before === undefined) seen.set(key, i)
-      else faults.push({ path: `${noun}[${i}]`, reason: `says again what ${noun}[${before}] says` })
+      const { user_name } = 'user_name' in entry ? entry : {}
+      const name = user_name === undefined ? key : userNameKey(user_name)
+      const before = seen.get(key) ?? seen.get(name)
+      for (const one of [key, name]) seen.set(one, before ?? i)
+      if (before === undefined) continue
+      faults.push({ path: `${noun}[${i}]`, reason: `says again what ${noun}[${before}] says` })
     }
   }
   return faults

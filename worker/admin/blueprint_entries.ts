@@ -6,8 +6,9 @@ import { planRole } from '../access/roles.ts'
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
+import type { TypeRules } from '../devices/credentials.ts'
 import { describeDevice } from '../devices/device_schema.ts'
-import { planDeviceType } from '../devices/device_types.ts'
+import { planDeviceType, typeRulesAfter } from '../devices/device_types.ts'
 import { planDevice } from '../devices/devices.ts'
 import { describeConsent, planConsent } from '../identity/consents/consents.ts'
 import { describeUser, planUser, type UserRow } from '../identity/users.ts'
@@ -72,6 +73,12 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
   const { settings, roles, groups, device_types, users, clients, devices, grants, consents } =
     blueprint
   const patch = settings as SettingsPatch
+  /** The rules of a type as the file says, or else as they stand. */
+  const rulesOf = (name: string): TypeRules | undefined => {
+    const stored = standing.device_types.get(name)
+    const wanted = device_types.find((one) => one.name === name)
+    return wanted === undefined ? stored : typeRulesAfter(stored, wanted)
+  }
   return [
     {
       noun: 'settings',
@@ -122,17 +129,10 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
       const parts = stored === undefined ? {} : { ...describeUser(stored), groups: before }
       return entry(
         'users',
-        { i, key, label: user.email, id: user.id ?? null },
+        { i, key, label: user.email ?? user.user_name ?? key, id: user.id ?? null },
         user,
         stored,
-        (input, current, coming) =>
-          planUserWithGroups(
-            cx,
-            { ...input, email: input.email ?? current?.email ?? user.email },
-            current,
-            before,
-            coming,
-          ),
+        (input, current, coming) => planUserWithGroups(cx, input, current, before, coming),
         parts,
       )
     }),
@@ -160,6 +160,7 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
             cx,
             { ...input, id: device.id, type: input.type ?? current?.type ?? device.type },
             current,
+            rulesOf(input.type ?? current?.type ?? device.type),
           ),
         stored === undefined ? {} : describeDevice(stored),
       )

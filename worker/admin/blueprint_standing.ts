@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { findDeviceTypesByNames } from '../devices/device_types.ts'
 import { findDevicesByIds } from '../devices/devices.ts'
 import { listConsentsByKeys, listVersionsByKeys } from '../identity/consents/consents.ts'
-import { findUsersByAddresses } from '../identity/login_ids/login_id_store.ts'
+import { findUsersByAddresses, findUsersByUserNames } from '../identity/login_ids/login_id_store.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { findClientsByIds } from '../oauth/clients/clients.ts'
 import { acceptSettings, listSettings } from '../settings.ts'
@@ -36,15 +36,20 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     ...references(blueprint).flatMap(({ kind, name }) => (kind === 'principal' ? name : [])),
   ]
   const emails = [
-    ...users.map(({ email }) => email),
+    ...users.flatMap(({ email }) => email ?? []),
     ...grants.flatMap(({ subject }) => (subject.includes('@') ? subject : [])),
   ]
+  // An account with an address is found by it.
+  const userNames = users.flatMap(({ email, user_name }) =>
+    email === undefined && user_name !== undefined ? user_name : [],
+  )
   const {
     settings,
     roleRows,
     groupRows,
     typeRows,
     userRows,
+    namedRows,
     clientRows,
     deviceRows,
     grantRows,
@@ -62,8 +67,12 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     settings: listSettings(),
     roleRows: findRolesByNames(roles.map(keyOf.roles)),
     groupRows: findGroupsByIds(groups.map(keyOf.groups)),
-    typeRows: findDeviceTypesByNames(device_types.map(keyOf.device_types)),
+    typeRows: findDeviceTypesByNames([
+      ...device_types.map(keyOf.device_types),
+      ...devices.map(({ type }) => type),
+    ]),
     userRows: findUsersByAddresses(emails),
+    namedRows: findUsersByUserNames(userNames),
     clientRows: findClientsByIds(clients.map(keyOf.clients)),
     deviceRows: findDevicesByIds(devices.map(keyOf.devices)),
     grantRows: findGrantsByKeys(
@@ -78,7 +87,10 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     principals: listPrincipals(ids),
     mqttClientIds: listMqttClientIds(ids),
     tree: listTree(),
-    memberships: listMembershipsOf(users.map(({ email }) => email)),
+    memberships: listMembershipsOf(
+      users.flatMap(({ email }) => email ?? []),
+      userNames,
+    ),
     roleNames: listNamedRoles(grants.map(({ role }) => role)),
     typeNames: listNamedTypes(devices.map(({ type }) => type)),
     secrets: listStoredSecrets(),
@@ -91,7 +103,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     roles: byKey(roleRows, (row) => row.name),
     groups: byKey(groupRows, (row) => row.id),
     device_types: byKey(typeRows, (row) => row.name),
-    users: byKey(userRows, (row) => row.named_key),
+    users: byKey([...userRows, ...namedRows], (row) => row.named_key),
     clients: byKey(clientRows, (row) => row.id),
     devices: byKey(deviceRows, (row) => row.id),
     grants: new Map(grantRows.map((row) => [Number(row.position), row])),

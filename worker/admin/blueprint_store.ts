@@ -12,6 +12,7 @@ import {
   sql,
 } from '../db/sql.ts'
 import { emailKey, formerEmailKey } from '../email_address.ts'
+import { userNameKey } from '../identity/login_ids/user_names.ts'
 
 const among = (column: Scalar, names: readonly string[]): Condition =>
   condition`${column} in (select value from json_each(${JSON.stringify(names)}))`
@@ -30,11 +31,15 @@ export const listTree = (): Statement<{ id: string; parent_id: string | null }> 
 
 export const listMembershipsOf = (
   emails: readonly string[],
+  userNames: readonly string[],
 ): Statement<{ group_id: string; member_id: string }> => {
   const forms = JSON.stringify(emails.map((email) => [emailKey(email), formerEmailKey(email)]))
   const one = { key: scalar`k.value ->> 0`, former: scalar`k.value ->> 1` }
   return sql`select group_id, member_id from json_each(${forms}) k
-    join membership on member_id = ${userWithAddress(one)}`
+    join membership on member_id = ${userWithAddress(one)}
+    union all select group_id, member_id from login_id named
+    join membership on member_id = named.user_id
+    where named.kind = 'user_name' and ${among(scalar`named.key`, userNames.map(userNameKey))}`
 }
 
 export const listNamedRoles = (names: readonly string[]): Statement<{ name: string }> =>

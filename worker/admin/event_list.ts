@@ -1,4 +1,5 @@
 // The record of events for operators. Rooms write it through events.ts of the ground.
+import { assertEverywhere } from '../access/reach/reach.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
@@ -101,6 +102,15 @@ const describe = ({ objects, data, before, after, ...row }: EventRow): Event => 
   after: after === null ? null : JSON.parse(after),
 })
 
+/**
+ * The event as somebody within a reach sees it: without the ways of the one who acted, and without
+ * values, which may speak of other places.
+ */
+const describeWithin = (row: EventRow): Event => {
+  const hidden = { client_id: null, session_id: null, rid: null, address: '' }
+  return describe({ ...row, ...hidden, before: null, after: null })
+}
+
 /** The newest first. Throws Problem for a forged cursor. One round trip. */
 export async function listEvents(
   cx: Context,
@@ -111,8 +121,22 @@ export async function listEvents(
       { pointer: '/object_kind', detail: 'say object too' },
     ])
   }
+  for (const name of ['client_id', 'rid'] as const) {
+    // The answer would tell what is not shown.
+    if (filter[name] !== undefined) {
+      assertEverywhere(cx, `/${name}`, 'is asked by who reaches everything')
+    }
+  }
+  const { reach } = cx.actor
   const before = decodeCursor(cx, CURSOR, cursor)
   const last = before === '' ? null : Number(before)
-  const rows = await cx.db.read(listEventsBefore(filter, last, limit + 1))
-  return pageOf(cx, CURSOR, rows, limit, (row) => String(row.seq), describe)
+  const rows = await cx.db.read(listEventsBefore(filter, last, limit + 1, reach))
+  return pageOf(
+    cx,
+    CURSOR,
+    rows,
+    limit,
+    (row) => String(row.seq),
+    reach === undefined ? describe : describeWithin,
+  )
 }

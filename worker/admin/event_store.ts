@@ -1,7 +1,9 @@
 // Statements that read the tables `event` and `event_object`. Each filter has an index; the rest is
 // judged row by row, from the newest on.
+import { namesOnlyWithin, objectsSince } from '../access/reach/reach_store.ts'
+import type { Reach } from '../context.ts'
 import type { event } from '../db/event_schema.ts'
-import { type Condition, condition, join, type Statement, sql, TRUE } from '../db/sql.ts'
+import { type Condition, condition, join, type Statement, scalar, sql, TRUE } from '../db/sql.ts'
 import type { ObjectKind } from '../events/catalogue_entry.ts'
 
 export type EventRow = typeof event.$inferSelect
@@ -44,6 +46,7 @@ export function listEventsBefore(
   filter: EventFilter,
   before: number | null,
   limit: number,
+  reach?: Reach,
 ): Statement<EventRow> {
   const { type, actor_id, subject_id, client_id, rid, outcome, object, from, to } = filter
   const seq = before ?? BEYOND
@@ -58,6 +61,21 @@ export function listEventsBefore(
   if (outcome === 'success') conditions.push(condition`+event.outcome = 'success'`)
   if (from !== undefined) conditions.push(since(from))
   if (to !== undefined) conditions.push(until(to))
+  if (reach !== undefined) {
+    if (object !== undefined) {
+      conditions.push(condition`exists (select 1 from event_object named
+        where named.kind = ${filter.object_kind ?? 'principal'} and named.id = ${object}
+          and named.seq = event.seq)`)
+    }
+    return sql`with recursive ${objectsSince(reach)}
+      select distinct event.* from seen
+        cross join event_object on event_object.kind = 'principal' and event_object.id = seen.id
+          and event_object.seq < ${seq}
+        cross join event on event.seq = event_object.seq and event.at >= seen.since
+      where ${join(conditions, ' and ')} and event.data ->> 'object' is not '*'
+        and ${namesOnlyWithin(reach, scalar`event.objects`)}
+      order by event.seq desc limit ${limit}`
+  }
   const which = join(conditions, ' and ')
   if (object === undefined) {
     return sql`select event.* from event where event.seq < ${seq} and ${which}

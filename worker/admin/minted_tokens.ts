@@ -7,13 +7,16 @@ import {
   demandPower,
   lackingOver,
   lackingToHandOn,
+  lackingWithin,
   nameLacks,
 } from '../access/power.ts'
+import { demandWithinReach, isWithinReach } from '../access/reach/reach.ts'
 import { rightsOf } from '../access/rights.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
+import { condition } from '../db/sql.ts'
 import { findDeviceById } from '../devices/devices.ts'
 import {
   type DeviceTokenRow,
@@ -25,9 +28,12 @@ import {
 } from '../devices/minted_token_store.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { ensureKey } from '../keys/signing_keys.ts'
 import { keepKeyUntil } from '../keys/store.ts'
-import { mintAccessToken } from '../oauth/tokens/access_token.ts'
+import { accessTokenClaims, signAccessToken } from '../oauth/tokens/access_token.ts'
 import { loadSettings } from '../settings.ts'
+import { findStatus } from '../status/entry_store.ts'
+import { tellStatus } from '../status/telling.ts'
 
 export const mintInput = z
   .strictObject({
@@ -64,16 +70,19 @@ export async function mintDeviceToken(
   // The token goes on when the actor's power over devices has ended.
   const lacking = [
     ...lackingOver(cx, device_id),
-    lackingToHandOn(cx, ['devices:write'], cx.now() + expires_in),
+    ...(cx.actor.reach === undefined
+      ? [lackingToHandOn(cx, ['devices:write'], cx.now() + expires_in)]
+      : lackingWithin(cx, 'devices:write', device_id, cx.now() + expires_in)),
   ]
+  const isWithin = isWithinReach(cx, device_id)
   const { devices, rights, lacks } = await cx.db.read({
-    devices: findDeviceById(device_id),
+    devices: findDeviceById(device_id, isWithin),
     rights: rightsOf(device_id, cx.now()),
     lacks: lacking,
   })
-  assertNothingLacks(lacks)
   const [device] = devices
   if (device === undefined) throw new Problem('not_found', 'there is no such device')
+  assertNothingLacks(lacks)
   if (device.status !== 'active') {
     throw new Problem('conflict', `the device is ${device.status}, so it gets no token`)
   }
@@ -85,7 +94,8 @@ export async function mintDeviceToken(
     )
   }
   const id = randomId(cx, 'tok')
-  const { access_token, expires_at, kid } = await mintAccessToken(cx, {
+  const { kid } = await ensureKey(cx, 'ES256')
+  const claims = accessTokenClaims(cx, {
     origin: id,
     epoch: device.epoch,
     sub: device_id,
@@ -97,6 +107,7 @@ export async function mintDeviceToken(
     acl: compiled.rules,
     mqtt_client_id: device.mqtt_client_id,
   })
+  const { exp: expires_at } = claims
   const row = {
     id,
     device_id,
@@ -106,22 +117,31 @@ export async function mintDeviceToken(
     revoked_by: null,
   }
   const write = nameLacks(cx, lacking, () =>
-    cx.db.write([
-      ...demandPower(lacking),
-      demandDeviceOfToken(row, device),
-      insertDeviceToken(row),
-      keepKeyUntil(kid, expires_at),
-      appendEvent(cx, {
-        type: 'device_token.minted',
-        subject_id: device_id,
-        data: { id, expires_at },
-      }),
-    ]),
+    cx.db.write({
+      changes: [
+        ...demandPower(lacking),
+        ...demandWithinReach(cx, condition`false`, device_id),
+        demandDeviceOfToken(row, device),
+        insertDeviceToken(row),
+        keepKeyUntil(kid, expires_at),
+        appendEvent(cx, {
+          type: 'device_token.minted',
+          subject_id: device_id,
+          data: { id, expires_at },
+        }),
+      ],
+      status: findStatus('device_token', id),
+    }),
   )
-  await unlessRefused(write, () => {
+  const rows = await unlessRefused(write, () => {
     throw new Problem('conflict', 'the device was suspended in the meantime, so it gets no token')
   })
-  return { ...row, access_token }
+  // Signed behind the write, which allots its entry of a status list.
+  const status = await tellStatus(cx, 'device_token', id, rows.status)
+  const minted = await signAccessToken(cx, { ...claims, status })
+  // Another key began to sign in this very moment.
+  if (minted.kid !== kid) await cx.db.write(keepKeyUntil(minted.kid, expires_at))
+  return { ...row, access_token: minted.access_token }
 }
 
 /** Revokes a minted token. Throws Problem not_found. */
@@ -130,9 +150,12 @@ export async function revokeMintedToken(cx: Context, device_id: string, id: stri
   const {
     row: [row],
     lacks,
-  } = await cx.db.read({ row: findDeviceToken(device_id, id), lacks: lacking })
-  assertNothingLacks(lacks)
+  } = await cx.db.read({
+    row: findDeviceToken(device_id, id, isWithinReach(cx, device_id)),
+    lacks: lacking,
+  })
   if (row === undefined) throw new Problem('not_found', 'the device has no such token')
+  assertNothingLacks(lacks)
   if (row.revoked_at !== null) return
   await nameLacks(cx, lacking, () =>
     cx.db.write([
@@ -152,7 +175,7 @@ export async function listMintedTokens(
   const kind = `tokens of ${device_id}`
   const after = decodeCursor(cx, kind, cursor)
   const { devices, tokens } = await cx.db.read({
-    devices: findDeviceById(device_id),
+    devices: findDeviceById(device_id, isWithinReach(cx, device_id)),
     tokens: listDeviceTokens(device_id, after, limit + 1),
   })
   if (devices.length === 0) throw new Problem('not_found', 'there is no such device')

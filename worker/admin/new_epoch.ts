@@ -23,6 +23,8 @@ import { deleteAllRequests } from '../oauth/authorize/request_store.ts'
 import { consumeAllIssuedBefore } from '../oauth/client_authentication/used_assertion_store.ts'
 import { jumpClients } from '../oauth/clients/store.ts'
 import { deleteAllDeviceAuthorizations } from '../oauth/device_flow/store.ts'
+import { endAllEntries } from '../status/list_store.ts'
+import { endedList } from '../status/status_list.ts'
 
 /**
  * Ends every session, sign-in, invitation, recovery code, code, request, refresh token, access
@@ -34,6 +36,9 @@ export async function beginEpoch(cx: Context): Promise<void> {
     sql<{ name: string }>`select name from sqlite_schema where name = 'sqlite_sequence'`,
   )
   await cx.db.write([
+    // First, so that entries of status lists that are allotted below are beyond all that were.
+    ...sequences.map(() => sql`update sqlite_sequence set seq = seq + ${COUNTER_JUMP}`),
+    ...endAllEntries(await endedList()),
     ...deleteAllSessions(),
     deleteAllSignIns(),
     deleteAllKnownBrowsers(),
@@ -54,7 +59,6 @@ export async function beginEpoch(cx: Context): Promise<void> {
     jumpClients(),
     ...jumpDevices(),
     ...jumpAccess(),
-    ...sequences.map(() => sql`update sqlite_sequence set seq = seq + ${COUNTER_JUMP}`),
     appendEvent(cx, { type: 'epoch.begun' }),
   ])
 }

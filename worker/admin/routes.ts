@@ -101,6 +101,7 @@ export function adminRoutes(): Api {
     at: 'GET /v1/events',
     summary: 'What happened, newest first',
     scope: 'events:read',
+    isWithinReach: true,
     query: listQuery.extend(eventQuery.shape),
     answers: { 200: json(listOf(eventSchema), 'a page of events') },
     run: async (c, { query }) => c.json(await listEvents(c.var.cx, query), 200),
@@ -110,6 +111,7 @@ export function adminRoutes(): Api {
     at: 'POST /v1/devices/{id}/tokens',
     summary: 'Mint a token for a device that cannot get one itself; it is shown this once',
     scope: 'devices:write',
+    isWithinReach: true,
     params: deviceParams,
     body: mintInput,
     answers: {
@@ -130,6 +132,7 @@ export function adminRoutes(): Api {
     at: 'GET /v1/devices/{id}/tokens',
     summary: 'Tokens that were minted for a device, without the tokens themselves',
     scope: 'devices:read',
+    isWithinReach: true,
     params: deviceParams,
     query: listQuery,
     answers: { 200: json(listOf(mintedTokenSchema), 'a page of tokens') },
@@ -141,6 +144,7 @@ export function adminRoutes(): Api {
     at: 'DELETE /v1/devices/{id}/tokens/{token_id}',
     summary: 'Revoke a minted token',
     scope: 'devices:write',
+    isWithinReach: true,
     params: tokenParams,
     answers: nothing('it is revoked'),
     async run(c, { params: { id, token_id } }) {

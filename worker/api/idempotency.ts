@@ -21,6 +21,14 @@ type Remembered = {
 
 type Answer = { scopes: string[]; headers: [string, string][]; body: string }
 
+/** The scopes of an actor, each with the groups on which alone it holds it. */
+const scopesOf = ({ actor: { scopes, places } }: Context): string[] => [
+  ...scopes,
+  ...[...(places ?? [])].flatMap(([scope, reach]) =>
+    reach.map(({ group_id }) => `${scope} on ${group_id}`),
+  ),
+]
+
 const rememberRequest = (cx: Context, hash: string, request_hash: string): Statement<Remembered> =>
   // An entry that has run out is taken over as if it were new. An entry without an answer soon runs
   // out: its request is gone, or could not reach the database any more.
@@ -64,7 +72,8 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
     }
     const answer = await unseal(cx, `idempotency_key.response:${hash}`, entry.response)
     const { scopes, headers, body } = JSON.parse(answer) as Answer
-    if (!scopes.every((scope) => cx.actor.scopes.has(scope))) {
+    const own = scopesOf(cx)
+    if (!scopes.every((scope) => own.includes(scope))) {
       throw new Problem('forbidden', 'the first answer was given to a token with more scopes')
     }
     for (const [name, value] of headers) c.header(name, value)
@@ -81,7 +90,7 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
       cx,
       `idempotency_key.response:${hash}`,
       JSON.stringify({
-        scopes: [...cx.actor.scopes],
+        scopes: scopesOf(cx),
         headers,
         body: await c.res.clone().text(),
       } satisfies Answer),

@@ -6,14 +6,17 @@
 // rooms.
 import type { RouteHandler } from '@hono/zod-openapi'
 import { type Api, type ApiScope, fieldErrors, pointerTo, problems, type z } from '../api.ts'
-import type { Context } from '../context.ts'
+import { type Context, placesOf } from '../context.ts'
 import { type FieldError, Problem, type ProblemType } from '../errors.ts'
 import type { Env, Http } from '../http.ts'
 
 type Answers = {
   [status: number]: {
     description: string
-    content?: { 'application/json': { schema: z.ZodType } }
+    content?: {
+      'application/json'?: { schema: z.ZodType }
+      'application/x-ndjson'?: { schema: z.ZodType }
+    }
   }
 }
 
@@ -26,6 +29,10 @@ declare const streamed: unique symbol
 
 /** An answer that is sent piece by piece, whose body no type holds against the schema. */
 type StreamedAnswer = Response & { readonly [streamed]: true }
+
+/** Answers lines of JSON that are made while they are sent. */
+export const streamLines = (c: Http, body: ReadableStream): StreamedAnswer =>
+  c.body(body, 200, { 'Content-Type': 'application/x-ndjson' }) as Response as StreamedAnswer
 
 /** Answers JSON that is made while it is sent. */
 export const streamJson = (c: Http, body: ReadableStream): StreamedAnswer =>
@@ -46,12 +53,21 @@ type Operation<
   summary: string
   /** The scope that a token needs. Its noun is the tag too. */
   scope: ApiScope
+  /**
+   * The operation works within a reach (`cx.actor.reach`), for people who hold the scope on some
+   * groups alone. All that it reads and changes is judged there. Any other needs the scope on `*`.
+   */
+  isWithinReach?: true
   /** The parts of the path. A part that does not fit is answered as not found. */
   params?: P
   /** All parameters that the query may have. */
   query?: Q
+  /** Parameters whose names begin so are taken too; the schema judges them as its catch-all. */
+  queryPrefix?: string
   /** The JSON body. */
   body?: B
+  /** Types of a body that the handler reads itself, piece by piece; app.ts leaves it unread. */
+  takes?: readonly string[]
   /** A request without a body is one with `{}`. */
   isBodyOptional?: true
   answers: A
@@ -79,6 +95,7 @@ export function operation<
     tags: [scope.slice(0, scope.indexOf(':'))],
     summary,
     security: [{ oauth2: [scope] }],
+    ...(entry.isWithinReach === true ? { 'x-within-reach': true } : {}),
     request: {
       ...(params === undefined ? {} : { params }),
       ...(query === undefined ? {} : { query }),
@@ -90,6 +107,9 @@ export function operation<
               content: { 'application/json': { schema: body } },
             },
           }),
+      ...(entry.takes === undefined
+        ? {}
+        : { body: { required: true, content: streamedTypes(entry.takes) } }),
     },
     responses: {
       ...entry.answers,
@@ -97,13 +117,27 @@ export function operation<
     },
   })
   api.on([method], [path.replaceAll(/\{(\w+)\}/g, ':$1')], async (c: Http) => {
-    assertScope(c.var.cx, scope)
+    c.set('cx', withinScope(c.var.cx, scope, entry.isWithinReach === true))
     return entry.run(c, {
       params: await readParams(c, params),
-      query: await readQuery(c, query),
+      query: await readQuery(c, query, entry.queryPrefix),
       body: await readBody(c, body, entry.isBodyOptional === true),
     })
   })
+}
+
+const streamedTypes = (types: readonly string[]) =>
+  Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' as const } }]))
+
+/**
+ * The type of a body that the handler reads itself. Throws Problem unsupported_media_type.
+ */
+export function assertType<T extends string>(c: Http, types: readonly T[]): T {
+  const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
+  const found = types.find((one) => one === type)
+  if (found !== undefined) return found
+  const detail = `send ${types.join(' or ')}`
+  throw new Problem('unsupported_media_type', detail, [], 'unsupported_content_type')
 }
 
 /**
@@ -127,9 +161,20 @@ function usualProblems(
   ]
 }
 
-function assertScope({ actor }: Context, scope: ApiScope): void {
-  if (actor.scopes.has(scope) || actor.scopes.has('manage')) return
-  throw new Problem('forbidden', `this needs the scope ${scope}`, [], 'scope_not_held')
+/**
+ * The context in which the operation runs: everywhere, or within the reach that the actor has for
+ * the scope. Throws Problem forbidden.
+ */
+function withinScope(cx: Context, scope: ApiScope, worksWithin: boolean): Context {
+  const { scopes, places } = cx.actor
+  if (scopes.has(scope) || scopes.has('manage')) return cx
+  const reach = placesOf(cx.actor, scope)
+  if (worksWithin && reach.length > 0) return { ...cx, actor: { ...cx.actor, reach } }
+  const isElsewhere = places !== undefined && reach.length > 0
+  const detail = isElsewhere
+    ? `this needs the scope ${scope} on everything`
+    : `this needs the scope ${scope}`
+  throw new Problem('forbidden', detail, [], 'scope_not_held')
 }
 
 /**
@@ -153,13 +198,15 @@ async function readParams<P extends z.ZodType>(
 async function readQuery<Q extends z.ZodObject>(
   c: Http,
   schema: Q | undefined,
+  prefix?: string,
 ): Promise<z.output<Q>> {
   const shape = schema?.shape ?? {}
   const values = new Map<string, string>()
   const faults = new Map<string, FieldError>()
   for (const [name, value] of new URL(c.req.url).searchParams) {
     const refuse = (detail: string) => faults.set(name, { pointer: pointerTo([name]), detail })
-    if (!Object.hasOwn(shape, name)) refuse('is no query parameter of this operation')
+    const isKnown = Object.hasOwn(shape, name) || (prefix !== undefined && name.startsWith(prefix))
+    if (!isKnown) refuse('is no query parameter of this operation')
     else if (values.has(name)) refuse('is given more than once')
     values.set(name, value)
   }

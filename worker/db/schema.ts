@@ -1,7 +1,7 @@
 // Every table, with the room that writes it; those of oauth/ are in oauth_schema.ts, events and
-// deliveries in event_schema.ts, more of identity/ in factor_schema.ts and people_schema.ts. Any
-// store may read any table; only the owner writes. Column names are the names in TypeScript and on
-// the wire: one grep leads from an RFC to here.
+// deliveries in event_schema.ts, more of identity/ in factor_schema.ts and people_schema.ts, of
+// devices/ in things_schema.ts. Any store may read any table; only the owner writes. Column names
+// are the names in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm/sql'
 // Each from its own file: their index brings the query builders too, 10 MB of memory.
@@ -113,6 +113,7 @@ export const group = sqliteTable(
     updated_at: integer().notNull(),
     version: integer().notNull(),
     require_factor: integer().notNull().default(0), // 0 or 1: of people in it and below
+    placed_at: integer().notNull().default(0), // when it came to hang where it does
   },
   (t) => [index('group_parent').on(t.parent_id)],
 )
@@ -154,11 +155,14 @@ export const grant = sqliteTable(
     created_at: integer().notNull(),
     updated_at: integer().notNull(),
     version: integer().notNull(),
+    condition: text(), // CEL
+    condition_reads: text(), // JSON array of strings
   },
   (t) => [
     index('grant_subject').on(t.subject_id),
-    index('grant_object').on(t.object_id),
+    index('grant_object').on(t.object_id, t.id),
     index('grant_role').on(t.role),
+    index('grant_conditional').on(t.object_id).where(sql`condition is not null`),
   ],
 )
 
@@ -413,15 +417,6 @@ export const recovery_code = sqliteTable(
 
 // --- devices ----------------------------------------------------------------------------------
 
-export const device_type = sqliteTable('device_type', {
-  name: text().primaryKey(),
-  description: text().notNull(),
-  acl: text().notNull(), // JSON array of rule templates
-  created_at: integer().notNull(),
-  updated_at: integer().notNull(),
-  version: integer().notNull(),
-})
-
 export const device = sqliteTable(
   'device',
   {
@@ -430,15 +425,25 @@ export const device = sqliteTable(
       .references(() => principal.id),
     type: text().notNull(),
     name: text(),
-    status: text({ enum: ['active', 'suspended', 'retired'] }).notNull(),
+    status: text({ enum: ['unclaimed', 'active', 'suspended', 'retired'] }).notNull(),
     mqtt_client_id: text().unique(),
-    metadata: text().notNull(), // JSON object of strings
+    metadata: text().notNull(), // JSON object; of strings where its type has no fields
     created_at: integer().notNull(),
     updated_at: integer().notNull(),
     version: integer().notNull(),
-    epoch: integer().notNull().default(0), // how often it was suspended or retired
+    epoch: integer().notNull().default(0), // how often it ceased to be active
+    parent_id: text(), // the gateway before it
+    tags: text().notNull().default('[]'), // JSON array of words, sorted
+    first_seen_at: integer().notNull().default(0), // 0: never
+    last_seen_at: integer().notNull().default(0), // of once a minute
+    released_at: integer(), // and not claimed since
   },
-  (t) => [index('device_by_type').on(t.type, t.id)],
+  (t) => [
+    index('device_by_type').on(t.type, t.id),
+    index('device_by_parent').on(t.parent_id, t.id).where(sql`${t.parent_id} is not null`),
+    index('device_by_status').on(t.status, t.id),
+    index('device_by_silence').on(t.last_seen_at, t.id),
+  ],
 )
 
 export const device_credential = sqliteTable(
@@ -454,7 +459,12 @@ export const device_credential = sqliteTable(
     revoked_at: integer(),
     created_at: integer().notNull(),
   },
-  (t) => [index('device_credential_device').on(t.device_id)],
+  (t) => [
+    index('device_credential_device').on(t.device_id),
+    index('device_credential_ending')
+      .on(t.expires_at, t.device_id, t.id)
+      .where(sql`${t.expires_at} is not null and ${t.revoked_at} is null`),
+  ],
 )
 
 /**

@@ -1,9 +1,11 @@
 // Credentials of a device: its own public key (`jwk`), or a secret that was generated here and
 // shown once (`secret`, kept as a hash). The token endpoint judges assertions and requests.
+import { lackingWithin } from '../access/power.ts'
+import { isWithinReach } from '../access/reach/reach.ts'
 import { decodeCursor, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { equalText, looksRandom, randomId, randomToken, sha256 } from '../crypto.ts'
-import type { Statement } from '../db/sql.ts'
+import { type Condition, condition, type Statement, TRUE } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
@@ -12,19 +14,30 @@ import {
   deviceJwkSchema,
   keptJwk,
   keyText,
+  requiredMembers,
   thumbprintOf,
 } from './jwk.ts'
-import { demandDevicePower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
+import { isSelfSigned, PEM_MAX, readPem } from './pem.ts'
+import {
+  demandDevicePower,
+  guarded,
+  kindNotAllowed,
+  lacking,
+  noSuchDevice,
+  retiredTakesNone,
+} from './refusals.ts'
 import {
   type CredentialRow,
   credentialExists,
   credentialIsUnrevoked,
   credentialsOf,
+  deviceExists,
   findCredential,
   findDeviceById,
   hasRoomForCredential,
   insertCredential,
   listCredentialsAfter,
+  typeTakes,
   updateCredentialRevocation,
 } from './store.ts'
 
@@ -37,9 +50,39 @@ const CURSOR = 'credentials'
 const time = z.int().min(0).max(253_402_300_799)
 const times = { not_before: time.optional(), expires_at: time.optional() }
 
+/** A credential in PEM as the `jwk` credential that it stands for. */
+function asJwk({ pem, not_before, expires_at }: PemCredential, refinement: z.RefinementCtx) {
+  const read = readPem(pem)
+  const judged = 'fault' in read ? null : deviceJwkSchema.safeParse(read.jwk)
+  if ('fault' in read || judged?.data === undefined) {
+    const messages =
+      'fault' in read ? [read.fault] : (judged?.error?.issues ?? []).map(({ message }) => message)
+    for (const message of messages) {
+      refinement.addIssue({ code: 'custom', path: ['pem'], message })
+    }
+    return z.NEVER
+  }
+  return {
+    kind: 'jwk' as const,
+    jwk: judged.data,
+    request: read.request,
+    ...(not_before === undefined ? {} : { not_before }),
+    ...(expires_at === undefined ? {} : { expires_at }),
+  }
+}
+
+type PemCredential = {
+  pem: string
+  not_before?: number | undefined
+  expires_at?: number | undefined
+}
+
 export const credentialInput = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('jwk'), jwk: deviceJwkSchema, ...times }),
+    z
+      .strictObject({ kind: z.literal('pem'), pem: z.string().max(PEM_MAX), ...times })
+      .transform(asJwk),
     z.strictObject({
       kind: z.literal('secret'),
       /** Generated, and answered once, when it is left out. */
@@ -156,6 +199,12 @@ export async function assertSoundCredentials(
   for (const [n, input] of inputs.entries()) {
     if (input.kind !== 'jwk') continue
     await assertSoundKey(input.jwk, `${pointer(n)}/jwk`)
+    const request = 'request' in input ? input.request : null
+    if (request !== null && !(await isSelfSigned(requiredMembers(input.jwk), request))) {
+      throw new Problem('invalid_request', 'the request is not signed with its own key', [
+        { pointer: `${pointer(n)}/pem`, detail: 'has a signature that its own key did not make' },
+      ])
+    }
     const names = [`key ${thumbprintOf(input.jwk)}`, `kid ${keptJwk(input.jwk).kid}`]
     if (names.some((name) => seen.has(name))) {
       throw new Problem('invalid_request', 'a key or kid is given twice', [
@@ -183,12 +232,33 @@ export function assertNotOver(
   if (errors.length > 0) throw new Problem('invalid_request', 'a credential has run out', errors)
 }
 
+/** The rules of a type about its devices, as they are stored. */
+export type TypeRules = { fields: string | null; credential_kinds: string | null }
+
+/** Throws Problem for a credential of a kind that the type does not allow. */
+export function assertKinds(
+  inputs: readonly Pick<CredentialRow, 'kind'>[],
+  rules: TypeRules | undefined,
+): void {
+  const kinds = rules?.credential_kinds ?? null
+  const allowed = kinds === null ? null : (JSON.parse(kinds) as string[])
+  const n = inputs.findIndex(({ kind }) => allowed?.includes(kind) === false)
+  if (n >= 0) throw kindNotAllowed(`/credentials/${n}/kind`)
+}
+
 /** Adds a credential to a device that exists, unless there is no room for it; and its event. */
-export function credentialAddition(cx: Context, { row }: NewCredential): Statement[] {
+export function credentialAddition(
+  cx: Context,
+  { row }: NewCredential,
+  when: Condition = TRUE,
+): Statement[] {
   const key = row.jwk === null ? null : (JSON.parse(row.jwk) as DeviceJwk)
   const named = key === null ? null : { kid: key.kid, key_text: keyText(key) }
   return [
-    insertCredential(row, hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named)),
+    insertCredential(
+      row,
+      condition`${hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named, row.kind)} and ${when}`,
+    ),
     appendEvent(
       cx,
       {
@@ -212,23 +282,32 @@ export async function createCredential(
   assertNotOver(cx, [input], () => '')
   await assertSoundCredentials([input], () => '')
   const made = newCredential(cx, device_id, input)
-  const lacks = lacking(cx, device_id, { moves: [] })
+  const isWithin = isWithinReach(cx, device_id)
+  const isHere = condition`${deviceExists(device_id)} and ${isWithin}`
+  // A credential goes on when the reach of who added it has ended.
+  const lacks = [
+    ...lacking(cx, device_id, { moves: [] }),
+    ...lackingWithin(cx, 'devices:write', device_id, made.row.expires_at),
+  ]
   const {
     device: [device],
     stored,
     present,
+    taken,
   } = await guarded(cx, lacks, () =>
     cx.db.write({
-      power: demandDevicePower(device_id, lacks),
-      changes: credentialAddition(cx, made),
-      device: findDeviceById(device_id),
+      power: demandDevicePower(device_id, lacks, isHere),
+      changes: credentialAddition(cx, made, isWithin),
+      device: findDeviceById(device_id, isWithin),
       stored: findCredential(device_id, made.row.id),
       present: credentialsOf(device_id),
+      taken: typeTakes(device_id, made.row.kind),
     }),
   )
   if (stored.length === 1) return made
   if (device === undefined) throw noSuchDevice()
   if (device.status === 'retired') throw retiredTakesNone()
+  if (taken.length === 0) throw kindNotAllowed('/kind')
   const count = present.filter((row) => (row.expires_at ?? Infinity) > cx.now()).length
   throw new Problem(
     'conflict',
@@ -249,7 +328,7 @@ export async function listCredentials(
     device: [device],
     rows,
   } = await cx.db.read({
-    device: findDeviceById(device_id),
+    device: findDeviceById(device_id, isWithinReach(cx, device_id)),
     rows: listCredentialsAfter(device_id, after, query.limit),
   })
   if (device === undefined) throw noSuchDevice()
@@ -269,6 +348,8 @@ export async function listCredentials(
  */
 export async function revokeCredential(cx: Context, device_id: string, id: string): Promise<void> {
   const lacks = lacking(cx, device_id, { moves: [] })
+  const isWithin = isWithinReach(cx, device_id)
+  const isUnrevoked = condition`${credentialIsUnrevoked(device_id, id)} and ${isWithin}`
   const revoked = {
     type: 'device_credential.revoked',
     subject_id: device_id,
@@ -276,12 +357,16 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
   } as const
   const { after } = await guarded(cx, lacks, () =>
     cx.db.write({
-      power: demandDevicePower(device_id, lacks),
+      power: demandDevicePower(
+        device_id,
+        lacks,
+        condition`${deviceExists(device_id)} and ${isWithin}`,
+      ),
       changes: [
-        appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
-        updateCredentialRevocation(cx, device_id, id),
+        appendEvent(cx, revoked, isUnrevoked),
+        updateCredentialRevocation(cx, device_id, id, isWithin),
       ],
-      after: findCredential(device_id, id),
+      after: findCredential(device_id, id, isWithin),
     }),
   )
   if (after.length === 0) throw new Problem('not_found', 'there is no such credential')

@@ -8,14 +8,22 @@ import {
   MAX_CREDENTIALS,
   type NewCredential,
 } from './credentials.ts'
+import {
+  deviceMetadataSchema,
+  type Metadata,
+  metadataKey,
+  metadataValue,
+} from './device_metadata.ts'
 import { typeNameSchema } from './device_types.ts'
+import { type HardwareId, hardwareIdsSchema } from './hardware_ids.ts'
 import type { DeviceRow, DeviceWithGroups } from './store.ts'
-
-export const MAX_METADATA = 50
 
 const MAX_GROUPS = 100
 
 const statusSchema = z.enum(['active', 'suspended', 'retired'])
+
+/** Unclaimed: it was registered ahead, or released, and gets no token for topics. */
+const anyStatusSchema = z.enum(['unclaimed', ...statusSchema.options])
 
 const clientIdSchema = lineSchema(128).openapi({
   description: 'The one MQTT client id that the device may use beside its own id.',
@@ -26,11 +34,16 @@ const groupsSchema = z
   .max(MAX_GROUPS)
   .refine((ids) => new Set(ids).size === ids.length, 'must not name a group twice')
 
-const metadataKey = z
+export const tagSchema = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . - after a letter')
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/, 'must be a word of A-Z a-z 0-9 . _ : -')
 
-const metadataValue = lineSchema(500).or(z.literal(''))
+const tagsSchema = z
+  .array(tagSchema)
+  .max(32)
+  .refine((tags) => new Set(tags).size === tags.length, 'must not name a tag twice')
+
+const parentSchema = idSchema.openapi({ description: 'The gateway by which it is connected.' })
 
 /** The body of a create request, and an entry of the blueprint. */
 export const deviceInput = z
@@ -38,13 +51,13 @@ export const deviceInput = z
     id: idSchema.optional(),
     type: typeNameSchema,
     name: lineSchema(200).nullish(),
-    status: statusSchema.optional(),
+    status: anyStatusSchema.optional(),
     mqtt_client_id: clientIdSchema.nullish(),
-    metadata: z
-      .record(metadataKey, metadataValue)
-      .refine((all) => Object.keys(all).length <= MAX_METADATA, `at most ${MAX_METADATA} members`)
-      .optional(),
+    metadata: deviceMetadataSchema.optional(),
     groups: groupsSchema.optional(),
+    hardware_ids: hardwareIdsSchema.optional(),
+    tags: tagsSchema.optional(),
+    parent: parentSchema.nullish(),
     credentials: z.array(credentialInput).max(MAX_CREDENTIALS).optional(),
   })
   .openapi('NewDevice')
@@ -60,6 +73,9 @@ export const devicePatch = z
     mqtt_client_id: clientIdSchema.nullish(),
     metadata: z.record(metadataKey, metadataValue.nullable()).nullish(),
     groups: groupsSchema.nullish(),
+    hardware_ids: hardwareIdsSchema.nullish(),
+    tags: tagsSchema.nullish(),
+    parent: parentSchema.nullish(),
   })
   .openapi('DevicePatch')
 
@@ -70,10 +86,15 @@ export const deviceSchema = z
     id: z.string(),
     type: z.string(),
     name: z.string().nullable(),
-    status: statusSchema,
+    status: anyStatusSchema,
     mqtt_client_id: z.string().nullable(),
-    metadata: z.record(z.string(), z.string()),
+    metadata: z.record(z.string(), z.unknown()),
     groups: z.array(z.string()),
+    hardware_ids: z.array(z.object({ kind: z.string(), value: z.string() })),
+    tags: z.array(z.string()),
+    parent: z.string().nullable(),
+    first_seen_at: z.int().nullable().describe('when it first got a token'),
+    last_seen_at: z.int().nullable().describe('when it last got a token, to the minute'),
     created_at: z.int(),
     updated_at: z.int(),
   })
@@ -103,21 +124,31 @@ export const describeChangedDevice = ({
 
 export function describeDevice(row: DeviceWithGroups): z.infer<typeof deviceSchema> {
   const { id, type, name, status, mqtt_client_id, created_at, updated_at } = row
-  const metadata = metadataOf(row)
   return {
     id,
     type,
     name,
     status,
     mqtt_client_id,
-    metadata,
+    metadata: metadataOf(row),
     groups: groupsOf(row),
+    hardware_ids: hardwareIdsOf(row),
+    tags: JSON.parse(row.tags),
+    parent: row.parent_seen === 0 ? null : row.parent_id,
+    first_seen_at: row.first_seen_at === 0 ? null : row.first_seen_at,
+    last_seen_at: row.last_seen_at === 0 ? null : row.last_seen_at,
     created_at,
     updated_at,
   }
 }
 
-export const metadataOf = (row: DeviceRow) => JSON.parse(row.metadata) as Record<string, string>
+export const metadataOf = (row: DeviceRow) => JSON.parse(row.metadata) as Metadata
+
+export const hardwareIdsOf = ({ hardware_ids }: DeviceWithGroups) =>
+  JSON.parse(hardware_ids) as HardwareId[]
+
+/** The form in which tags are stored. */
+export const storedTags = (tags: readonly string[]): string => JSON.stringify([...tags].sort())
 
 export const groupsOf = (row: DeviceWithGroups) => (JSON.parse(row.groups) as string[]).sort()
 

@@ -1,15 +1,20 @@
 // Types of devices: the topics to which every device of a type may publish and subscribe, as
-// templates of acl rules.
+// templates of acl rules; what may be asked of its devices, by which credentials they prove
+// themselves, for how long a token counts, and which metadata they have.
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
 import { demandPower, type Lack, lackingToDefine, nameLacks } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
+import { permissionSchema } from '../access/roles.ts'
 import { decodeCursor, lineSchema, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
+import { loadSettings } from '../settings.ts'
+import { assertFields, fieldsSchema } from './device_metadata.ts'
 import {
+  type DeviceTypeChange,
   type DeviceTypeRow,
   deleteDeviceType,
   demandDeviceTypeVersion,
@@ -18,6 +23,7 @@ import {
   findDeviceTypesByNames,
   insertDeviceType,
   listDeviceTypesAfter,
+  TYPE_MEMBERS,
   updateDeviceType,
 } from './store.ts'
 
@@ -30,11 +36,51 @@ export const typeNameSchema = z
   .regex(ID_PATTERN, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -, and not . or ..')
   .openapi({ example: 'dimmer' })
 
+const localeSchema = z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag')
+
+const credentialKind = z.enum(['jwk', 'secret'])
+
+const tokenTtlSchema = z
+  .int()
+  .min(60)
+  .max(86_400)
+  .describe('seconds for which a token of such a device counts; null: as the setting says')
+
+const members = {
+  description: lineSchema(500).or(z.literal('')),
+  acl: aclSchema,
+  names: z
+    .record(localeSchema, lineSchema(100))
+    .refine((names) => Object.keys(names).length <= 50, 'at most 50 languages')
+    .describe('the name of the type for people, by language'),
+  permissions: z
+    .array(permissionSchema)
+    .max(200)
+    .describe('what may be asked of such devices, for searches'),
+  token_ttl: tokenTtlSchema.nullable(),
+  credential_kinds: z
+    .array(credentialKind)
+    .min(1)
+    .max(10)
+    .nullable()
+    .describe('kinds of credentials that such a device may get; null: each'),
+  claim: z
+    .enum(['never', 'once', 'again'])
+    .describe('whether people claim such devices: never, once, or again after a release'),
+  fields: fieldsSchema.nullable(),
+}
+
 export const deviceTypeInput = z
   .strictObject({
     name: typeNameSchema,
-    description: lineSchema(500).or(z.literal('')).optional(),
-    acl: aclSchema.optional(),
+    description: members.description.optional(),
+    acl: members.acl.optional(),
+    names: members.names.optional(),
+    permissions: members.permissions.optional(),
+    token_ttl: members.token_ttl.optional(),
+    credential_kinds: members.credential_kinds.optional(),
+    claim: members.claim.optional(),
+    fields: members.fields.optional(),
   })
   .openapi('NewDeviceType')
 
@@ -43,8 +89,14 @@ export type DeviceTypeInput = z.infer<typeof deviceTypeInput>
 /** A merge patch; the name is the identity and stays. */
 export const deviceTypePatch = z
   .strictObject({
-    description: deviceTypeInput.shape.description.nullable(),
-    acl: deviceTypeInput.shape.acl.nullable(),
+    description: members.description.nullish(),
+    acl: members.acl.nullish(),
+    names: members.names.nullish(),
+    permissions: members.permissions.nullish(),
+    token_ttl: members.token_ttl.optional(),
+    credential_kinds: members.credential_kinds.optional(),
+    claim: members.claim.nullish(),
+    fields: members.fields.optional(),
   })
   .openapi('DeviceTypePatch')
 
@@ -55,16 +107,35 @@ export const deviceTypeSchema = z
     name: z.string(),
     description: z.string(),
     acl: aclSchema,
+    names: z.record(z.string(), z.string()),
+    permissions: z.array(z.string()),
+    token_ttl: z.int().nullable(),
+    credential_kinds: z.array(credentialKind).nullable(),
+    claim: members.claim,
+    fields: z.record(z.string(), z.unknown()).nullable(),
     created_at: z.int(),
     updated_at: z.int(),
   })
   .openapi('DeviceType')
 
-export function describeDeviceType(row: DeviceTypeRow) {
-  const { name, description, created_at, updated_at } = row
-  const acl = JSON.parse(row.acl) as z.infer<typeof aclSchema>
-  return { name, description, acl, created_at, updated_at }
+export function describeDeviceType(row: DeviceTypeRow): z.infer<typeof deviceTypeSchema> {
+  const { name, description, token_ttl, claim, created_at, updated_at } = row
+  return {
+    name,
+    description,
+    acl: JSON.parse(row.acl),
+    names: JSON.parse(row.names),
+    permissions: JSON.parse(row.permissions),
+    token_ttl,
+    credential_kinds: orNull(row.credential_kinds),
+    claim,
+    fields: orNull(row.fields),
+    created_at,
+    updated_at,
+  }
 }
+
+const orNull = (text: string | null) => (text === null ? null : JSON.parse(text))
 
 /** Plans an entry: the changes from the stored type (undefined: there is none) to the entry. */
 export async function planDeviceType(
@@ -72,19 +143,51 @@ export async function planDeviceType(
   entry: DeviceTypeInput,
   current: DeviceTypeRow | undefined,
 ): Promise<Plan> {
+  await assertFields(entry.fields)
   return current === undefined
     ? planCreation(cx, newRow(cx, entry), Object.keys(entry))
     : planChange(cx, current, entry, null)
 }
 
-const newRow = (cx: Context, { name, description, acl }: DeviceTypeInput): DeviceTypeRow => ({
-  name,
-  description: description ?? '',
-  acl: storedAcl(acl ?? []),
+const newRow = (cx: Context, input: DeviceTypeInput): DeviceTypeRow => ({
+  name: input.name,
+  ...EMPTY,
+  ...storedMembers(input),
   created_at: cx.now(),
   updated_at: cx.now(),
   version: 1,
 })
+
+const EMPTY = {
+  description: '',
+  acl: '[]',
+  names: '{}',
+  permissions: '[]',
+  token_ttl: null,
+  credential_kinds: null,
+  claim: 'never',
+  fields: null,
+} as const
+
+/** The members that are there, as they are stored; null for one that is as if never set. */
+function storedMembers(wanted: DeviceTypePatch): DeviceTypeChange {
+  const { description, acl, names, permissions, token_ttl, credential_kinds, claim, fields } =
+    wanted
+  const set = <T>(list: readonly T[] | null) =>
+    list === null ? null : JSON.stringify([...new Set(list)].sort())
+  const inOrder = (value: object) =>
+    JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))))
+  return {
+    ...(description === undefined ? {} : { description: description ?? EMPTY.description }),
+    ...(acl === undefined ? {} : { acl: storedAcl(acl ?? []) }),
+    ...(names === undefined ? {} : { names: inOrder(names ?? {}) }),
+    ...(permissions === undefined ? {} : { permissions: set(permissions ?? []) ?? '[]' }),
+    ...(token_ttl === undefined ? {} : { token_ttl }),
+    ...(credential_kinds === undefined ? {} : { credential_kinds: set(credential_kinds) }),
+    ...(claim === undefined ? {} : { claim: claim ?? EMPTY.claim }),
+    ...(fields === undefined ? {} : { fields: fields === null ? null : JSON.stringify(fields) }),
+  }
+}
 
 function planCreation(cx: Context, row: DeviceTypeRow, fields: readonly string[]): Plan {
   const created = { type: 'device_type.created', subject_id: row.name } as const
@@ -101,16 +204,14 @@ function planCreation(cx: Context, row: DeviceTypeRow, fields: readonly string[]
 function planChange(
   cx: Context,
   current: DeviceTypeRow,
-  wanted: Omit<DeviceTypeInput, 'name'>,
+  wanted: DeviceTypePatch,
   version: number | null,
 ): Plan {
-  const change: { description?: string; acl?: string } = {}
-  if (wanted.description !== undefined && wanted.description !== current.description) {
-    change.description = wanted.description
-  }
-  const acl = wanted.acl === undefined ? undefined : storedAcl(wanted.acl)
-  if (acl !== undefined && acl !== current.acl) change.acl = acl
-  const fields = Object.keys(change)
+  const stored = storedMembers(wanted)
+  const fields = TYPE_MEMBERS.filter(
+    (name) => stored[name] !== undefined && stored[name] !== current[name],
+  )
+  const change: DeviceTypeChange = Object.fromEntries(fields.map((name) => [name, stored[name]]))
   if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
   const { name } = current
   const next = { ...current, ...change }
@@ -129,6 +230,12 @@ function planChange(
       appendEvent(cx, updated, deviceTypeExists(name)),
     ],
   }
+}
+
+/** The rules of a type about its devices, once an entry was written over it. */
+export function typeRulesAfter(current: DeviceTypeRow | undefined, entry: DeviceTypeInput) {
+  const { fields = null, credential_kinds = null } = { ...current, ...storedMembers(entry) }
+  return { fields, credential_kinds }
 }
 
 // --- use cases --------------------------------------------------------------------------------
@@ -159,11 +266,30 @@ function assertMayWrite(lacks: readonly Lack[]): void {
   )
 }
 
+/**
+ * Throws Problem for a token that would count longer than the setting says: only the scope that
+ * changes the setting may say so.
+ */
+async function assertMayProlong(cx: Context, token_ttl: number | null | undefined): Promise<void> {
+  if (token_ttl === null || token_ttl === undefined || cx.actor.scopes.has('manage')) return
+  const { device_access_token_ttl } = await loadSettings(cx)
+  if (token_ttl <= device_access_token_ttl) return
+  const detail = `only manage lets a token count longer than ${device_access_token_ttl} seconds`
+  throw new Problem(
+    'forbidden',
+    'this would hand on or take away more than the actor holds',
+    [{ pointer: '/token_ttl', detail }],
+    'power_not_held',
+  )
+}
+
 /** Round trips: 1 write. Throws Problem conflict when there is one of this name. */
 export async function createDeviceType(
   cx: Context,
   input: DeviceTypeInput,
 ): Promise<DeviceTypeRow> {
+  await assertFields(input.fields)
+  await assertMayProlong(cx, input.token_ttl)
   const row = newRow(cx, input)
   const lacking = lackingToWrite(cx, row.name, row.acl)
   try {
@@ -210,13 +336,12 @@ export async function changeDeviceType(
 ): Promise<DeviceTypeRow> {
   const current = await getDeviceType(cx, name)
   if (version !== null && version !== current.version) throw otherVersion()
-  const wanted: Omit<DeviceTypeInput, 'name'> = {}
-  if (patch.description !== undefined) wanted.description = patch.description ?? ''
-  if (patch.acl !== undefined) wanted.acl = patch.acl ?? []
-  const plan = planChange(cx, current, wanted, version)
+  await assertFields(patch.fields)
+  await assertMayProlong(cx, patch.token_ttl)
+  const plan = planChange(cx, current, patch, version)
   if (plan.change === 'unchanged') return current
   const lacking = plan.fields.includes('acl')
-    ? lackingToWrite(cx, name, storedRules(name), storedAcl(wanted.acl ?? []))
+    ? lackingToWrite(cx, name, storedRules(name), storedAcl(patch.acl ?? []))
     : []
   const {
     row: [row],

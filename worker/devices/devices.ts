@@ -9,29 +9,40 @@ import {
   insertPrincipal,
   principalIsMine,
 } from '../access/principals.ts'
-import { decodeCursor, type Plan, pageOf } from '../api.ts'
+import { assertEverywhere, demandWithinReach } from '../access/reach/reach.ts'
+import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import type { Statement } from '../db/sql.ts'
+import { condition, type Statement, scalar } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import type { EventData, NewEvent } from '../events/event_catalogue.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import {
+  assertKinds,
   assertNotOver,
   assertSoundCredentials,
   credentialAddition,
   MAX_CREDENTIALS,
   type NewCredential,
   newCredential,
+  type TypeRules,
 } from './credentials.ts'
+import { assertMetadata, type Metadata, mergedMetadata, patchBetween } from './device_metadata.ts'
 import {
   type DeviceInput,
   type DevicePatch,
   describeDevice,
   groupsOf,
-  MAX_METADATA,
+  hardwareIdsOf,
   metadataOf,
+  storedTags,
 } from './device_schema.ts'
+import {
+  deleteOtherHardwareIds,
+  demandHardwareIds,
+  insertHardwareIds,
+} from './hardware_id_store.ts'
+import { type HardwareId, hardwareKey, withKeys } from './hardware_ids.ts'
 import { type DeviceJwk, thumbprintOf } from './jwk.ts'
 import { countTokensRevoked, revokeDeviceTokensOf } from './minted_token_store.ts'
 import {
@@ -48,20 +59,19 @@ import {
 } from './refusals.ts'
 import {
   type DeviceChange,
-  type DeviceFilter,
   type DeviceRow,
   type DeviceWithGroups,
   deleteDevice,
   demandDeviceVersion,
   demandOfChange,
   demandOfNewDevice,
+  demandParent,
   deviceExists,
   findDeviceWithGroups,
   findReferences,
   groupIsThere,
   insertCredential,
   insertDevice,
-  listDevicesAfter,
   PLAIN_COLUMNS,
   type References,
   updateDevice,
@@ -75,8 +85,6 @@ export {
   type WholeDeviceRow,
 } from './store.ts'
 
-const CURSOR = 'devices'
-
 // --- plans ------------------------------------------------------------------------------------
 
 /**
@@ -89,6 +97,7 @@ export async function planDevice(
   cx: Context,
   entry: DeviceInput,
   current: WholeDeviceRow | undefined,
+  rules: TypeRules | undefined = undefined,
 ): Promise<Plan> {
   const { id } = entry
   if (id === undefined) {
@@ -107,9 +116,19 @@ export async function planDevice(
     ])
   }
   await assertSoundCredentials(credentials, placeOf)
-  if (current === undefined) return planCreation(cx, { ...entry, id }).plan
-  const change = changeOf(current, { ...entry, metadata: replacing(current, entry.metadata) })
+  if (current === undefined) {
+    assertKinds(credentials, rules)
+    await assertMetadata(entry.metadata ?? {}, rules?.fields ?? null)
+    return planCreation(cx, { ...entry, id }).plan
+  }
+  // It says how a device begins: one that was claimed stays so.
+  const { status: wished, ...others } = entry
+  const status = wished === 'unclaimed' ? undefined : wished
+  const metadata = replacing(current, entry.metadata)
+  const change = changeOf(current, { ...others, ...(status && { status }), metadata })
+  await assertMetadataAfter(current, change, rules)
   const added = missingKeys(cx, entry, current)
+  assertKinds(added.length > 0 ? credentials : [], rules)
   if (added.length > 0 && current.status === 'retired') throw retiredTakesNone()
   const fields = [...change.fields, ...(added.length > 0 ? ['credentials'] : [])]
   if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
@@ -123,14 +142,23 @@ export async function planDevice(
   }
 }
 
+/** Metadata are judged where they change, or the type does. */
+async function assertMetadataAfter(
+  current: DeviceRow,
+  { row }: Change,
+  rules: TypeRules | undefined,
+): Promise<void> {
+  if (row.metadata === undefined && row.type === undefined) return
+  await assertMetadata(mergedMetadata(metadataOf(current), row.metadata), rules?.fields ?? null)
+}
+
 const placeOf = (n: number) => `/credentials/${n}`
 
-function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
-  const { id, type, groups = [] } = entry
-  const made = (entry.credentials ?? []).map((input) => newCredential(cx, id, input))
-  const row: DeviceRow = {
-    id,
-    type,
+/** The row of a new device. */
+export function rowOfNew(cx: Context, entry: DeviceInput & { id: string }): DeviceRow {
+  return {
+    id: entry.id,
+    type: entry.type,
     name: entry.name ?? null,
     status: entry.status ?? 'active',
     mqtt_client_id: entry.mqtt_client_id ?? null,
@@ -139,12 +167,32 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
     updated_at: cx.now(),
     version: 1,
     epoch: 0,
+    parent_id: entry.parent ?? null,
+    tags: storedTags(entry.tags ?? []),
+    first_seen_at: 0,
+    last_seen_at: 0,
+    released_at: null,
   }
+}
+
+/** Plans a device that is not there, with demands for all that it refers to. */
+export function planCreation(
+  cx: Context,
+  entry: DeviceInput & { id: string },
+  needed?: readonly Statement<Lack>[],
+) {
+  const { id, type, groups = [] } = entry
+  const made = (entry.credentials ?? []).map((input) => newCredential(cx, id, input))
+  const row = rowOfNew(cx, entry)
   const mine = principalIsMine(cx, id)
-  const lacks = lackingToRegister(cx, row, groups)
+  const ids = withKeys(entry.hardware_ids ?? [])
+  const lacks = needed ?? lackingToRegister(cx, row, groups)
   const statements: Statement[] = [
     insertPrincipal(cx, id, 'device'),
     ...demandOfNewDevice(cx, row),
+    ...demandParent(id, row.parent_id, mine),
+    ...insertHardwareIds(cx, id, ids, mine),
+    ...demandHardwareIds(id, ids, mine),
     insertDevice(cx, row),
     ...demandDevicePower(id, lacks),
     ...groups.map((group_id) => insertMembership(cx, group_id, id, groupIsThere(group_id, mine))),
@@ -194,28 +242,16 @@ function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): 
   return added
 }
 
-/** The metadata after a change. */
-const merged = (current: DeviceRow, { metadata }: DeviceChange): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries({ ...metadataOf(current), ...metadata }).filter(
-      (member): member is [string, string] => member[1] !== null,
-    ),
-  )
-
 /** The merge patch after which only `metadata` is left. */
-function replacing(
-  current: DeviceRow,
-  metadata: Record<string, string> | undefined,
-): Record<string, string | null> | undefined {
-  if (metadata === undefined) return undefined
-  const removed = Object.keys(metadataOf(current)).map((key) => [key, null] as const)
-  return { ...Object.fromEntries(removed), ...metadata }
-}
+const replacing = (current: DeviceRow, metadata: Metadata | undefined): Metadata | undefined =>
+  metadata === undefined ? undefined : patchBetween(metadataOf(current), metadata)
 
 type Change = {
   fields: readonly string[]
   row: DeviceChange
   groups: { all: readonly string[]; added: readonly string[]; removed: readonly string[] }
+  /** All of its numbers where they change, else null. */
+  hardware: readonly HardwareId[] | null
 }
 
 const wantedBy = ({ row, groups }: Change): Wanted => ({
@@ -230,35 +266,44 @@ const wantedBy = ({ row, groups }: Change): Wanted => ({
  */
 function changeOf(
   current: DeviceWithGroups,
-  wanted: DeviceChange & { groups?: readonly string[] | null | undefined },
+  entry: Omit<DevicePatch, 'metadata'> & { metadata?: Metadata | undefined },
 ): Change {
+  const { parent, tags, hardware_ids, ...plain } = entry
+  const wanted = {
+    ...plain,
+    ...(parent === undefined ? {} : { parent_id: parent }),
+    ...(tags === undefined ? {} : { tags: storedTags(tags ?? []) }),
+  }
   const changed = PLAIN_COLUMNS.filter(
     (name) => wanted[name] !== undefined && wanted[name] !== current[name],
   )
   const row: DeviceChange = Object.fromEntries(changed.map((name) => [name, wanted[name]]))
   if (row.status !== undefined && current.status === 'retired') throw staysRetired()
   const before = metadataOf(current)
-  const metadata = Object.entries(wanted.metadata ?? {}).filter(
-    ([key, value]) => (before[key] ?? null) !== value,
-  )
-  if (metadata.length > 0) {
-    row.metadata = Object.fromEntries(metadata)
-    if (Object.keys(merged(current, row)).length > MAX_METADATA) {
-      throw new Problem('invalid_request', 'there is too much metadata', [
-        { pointer: '/metadata', detail: `at most ${MAX_METADATA} members` },
-      ])
-    }
-  }
+  const metadata = patchBetween(before, mergedMetadata(before, wanted.metadata))
+  if (Object.keys(metadata).length > 0) row.metadata = metadata
   const present = groupsOf(current)
   const groups = wanted.groups === undefined ? present : (wanted.groups ?? [])
   const added = groups.filter((id) => !present.includes(id))
   const removed = present.filter((id) => !groups.includes(id))
-  const fields = Object.keys(row)
+  const fields = Object.keys(row).map((name) => (name === 'parent_id' ? 'parent' : name))
   if (added.length + removed.length > 0) fields.push('groups')
-  return { fields, row, groups: { all: groups, added, removed } }
+  const numbers = hardware_ids === null ? [] : hardware_ids
+  const isOther = numbers !== undefined && numbersOf(numbers) !== numbersOf(hardwareIdsOf(current))
+  if (isOther) fields.push('hardware_ids')
+  return {
+    fields,
+    row,
+    groups: { all: groups, added, removed },
+    hardware: isOther ? numbers : null,
+  }
 }
 
+const numbersOf = (ids: readonly HardwareId[]): string =>
+  JSON.stringify(ids.map((one) => [one.kind, hardwareKey(one), one.value]).sort())
+
 const STATUS_EVENT = {
+  unclaimed: 'device.released',
   active: 'device.activated',
   suspended: 'device.suspended',
   retired: 'device.retired',
@@ -270,12 +315,13 @@ const ends = ({ status }: DeviceChange): boolean => status !== undefined && stat
 function statementsOf(
   cx: Context,
   current: DeviceWithGroups,
-  { fields, row, groups }: Change,
+  { fields, row, groups, hardware }: Change,
   version: number | null,
   lacks: readonly Statement<Lack>[],
 ): Statement[] {
   const { id } = current
   const there = deviceExists(id)
+  const ids = hardware === null ? null : withKeys(hardware)
   const events: NewEvent[] = []
   const others = fields.filter((field) => field !== 'status')
   if (others.length > 0) {
@@ -287,7 +333,8 @@ function statementsOf(
     const next = {
       ...current,
       ...row,
-      metadata: JSON.stringify(merged(current, row)),
+      metadata: JSON.stringify(mergedMetadata(metadataOf(current), row.metadata)),
+      hardware_ids: JSON.stringify(hardware ?? hardwareIdsOf(current)),
       groups: JSON.stringify(
         [...groupsOf(current), ...groups.added].filter((one) => !groups.removed.includes(one)),
       ),
@@ -297,9 +344,22 @@ function statementsOf(
   }
   if (row.status !== undefined) events.push({ type: STATUS_EVENT[row.status], subject_id: id })
   return [
+    ...demandWithinReach(
+      cx,
+      condition`not ${there}`,
+      ...[id, ...groups.added, ...(row.parent_id === null ? [] : [row.parent_id ?? id])],
+    ),
     ...demandDevicePower(id, lacks),
     ...(version === null ? [] : [demandDeviceVersion(id, version)]),
     ...demandOfChange(id, row),
+    ...demandParent(id, row.parent_id, there),
+    ...(ids === null
+      ? []
+      : [
+          deleteOtherHardwareIds(id, ids),
+          ...insertHardwareIds(cx, id, ids, there),
+          ...demandHardwareIds(id, ids, there),
+        ]),
     ...(fields.length === 0 ? [] : [updateDevice(cx, id, row)]),
     ...groups.added.map((group_id) =>
       insertMembership(cx, group_id, id, groupIsThere(group_id, there)),
@@ -321,12 +381,14 @@ export async function createDevice(
   input: DeviceInput,
 ): Promise<{ device: DeviceWithGroups; made: readonly NewCredential[] }> {
   const id = input.id ?? randomId(cx, 'dev')
-  const { type, groups = [], mqtt_client_id = null, credentials = [] } = input
+  const { type, groups = [], mqtt_client_id = null, credentials = [], parent = null } = input
   assertNotOver(cx, credentials, placeOf)
   await assertSoundCredentials(credentials, placeOf)
   if (input.status === 'retired' && credentials.length > 0) throw retiredTakesNone()
-  const [references] = await cx.db.read(findReferences(id, type, groups, mqtt_client_id))
+  const [references] = await cx.db.read(findReferences(id, type, groups, mqtt_client_id, parent))
   assertReferences(references, groups)
+  assertKinds(credentials, references)
+  await assertMetadata(input.metadata ?? {}, references?.fields ?? null)
   const { plan, made, lacks } = planCreation(cx, { ...input, id })
   const {
     principal: [principal],
@@ -348,22 +410,9 @@ export async function createDevice(
 
 /** Round trips: 1 read. */
 export async function getDevice(cx: Context, id: string): Promise<DeviceWithGroups> {
-  const [row] = await cx.db.read(findDeviceWithGroups(id))
+  const [row] = await cx.db.read(findDeviceWithGroups(id, cx.actor.reach))
   if (row === undefined) throw noSuchDevice()
   return row
-}
-
-/**
- * A page of devices by id. `group` means its members, not those of groups below. Round trips: 1
- * read.
- */
-export async function listDevices(
-  cx: Context,
-  query: DeviceFilter & { limit: number; cursor?: string | undefined },
-) {
-  const after = decodeCursor(cx, CURSOR, query.cursor)
-  const rows = await cx.db.read(listDevicesAfter(after, query.limit, query))
-  return pageOf(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
 }
 
 /**
@@ -381,12 +430,14 @@ export async function changeDevice(
     current: [current],
     references: [references],
   } = await cx.db.read({
-    current: findDeviceWithGroups(id),
+    current: findDeviceWithGroups(id, cx.actor.reach),
     references: findReferences(
       id,
-      patch.type ?? '',
+      patch.type ?? scalar`(select type from device where id = ${id})`,
       patch.groups ?? [],
       patch.mqtt_client_id ?? null,
+      patch.parent ?? null,
+      cx.actor.reach,
     ),
   })
   if (current === undefined) throw noSuchDevice()
@@ -394,12 +445,21 @@ export async function changeDevice(
   const metadata = patch.metadata === null ? replacing(current, {}) : patch.metadata
   const change = changeOf(current, { ...patch, metadata })
   if (change.fields.length === 0) return current
+  for (const name of ['mqtt_client_id', 'hardware_ids']) {
+    // The answer would tell whether it is the id of somebody else.
+    if (!change.fields.includes(name)) continue
+    assertEverywhere(cx, `/${name}`, 'is changed by who reaches everything')
+  }
+  if (change.groups.all.length === 0 && change.groups.removed.length > 0) {
+    assertEverywhere(cx, '/groups', 'must have a group that the actor reaches')
+  }
   const found: References | undefined = references && {
     ...references,
     type_exists: change.row.type === undefined ? 1 : references.type_exists,
     id_is_client_id: 0,
   }
   assertReferences(found, patch.groups ?? [])
+  await assertMetadataAfter(current, change, references)
   const lacks = lacking(cx, id, wantedBy(change))
   const {
     device: [device],
@@ -407,7 +467,7 @@ export async function changeDevice(
   } = await guarded(cx, lacks, () =>
     cx.db.write({
       changes: statementsOf(cx, current, change, version, lacks),
-      device: findDeviceWithGroups(id),
+      device: findDeviceWithGroups(id, cx.actor.reach),
       tokens: ends(change.row) ? countTokensRevoked(cx, id) : null,
     }),
   )

@@ -70,19 +70,20 @@ function strangeMembers(jwk: Record<string, unknown>): KeyFault[] {
 export function keptJwk(jwk: JwkInput): DeviceJwk {
   const { kid, alg } = jwk
   return {
-    ...required(jwk),
+    ...requiredMembers(jwk),
     kid: kid ?? thumbprintOf(jwk),
     ...(alg === undefined ? {} : { alg }),
   }
 }
 
-function required(jwk: Readonly<Record<string, unknown>>): DeviceJwk {
+/** The members that make the key (RFC 7638 §3.2). */
+export function requiredMembers(jwk: Readonly<Record<string, unknown>>): DeviceJwk {
   const { members } = KEY_KINDS[jwk['kty'] as keyof typeof KEY_KINDS]
   return Object.fromEntries(members.map((member) => [member, jwk[member]])) as DeviceJwk
 }
 
 /** The required members as JSON without spaces: the text of a thumbprint. */
-export const keyText = (jwk: JwkInput | DeviceJwk): string => JSON.stringify(required(jwk))
+export const keyText = (jwk: JwkInput | DeviceJwk): string => JSON.stringify(requiredMembers(jwk))
 
 /** RFC 7638 §3, SHA-256. */
 export const thumbprintOf = (jwk: JwkInput | DeviceJwk): string => sha256(keyText(jwk))
@@ -99,7 +100,7 @@ export async function assertSoundKey(jwk: JwkInput, pointer: string): Promise<vo
         ? { name: 'ECDSA', namedCurve: 'P-256' }
         : { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
   try {
-    await crypto.subtle.importKey('jwk', required(jwk), algorithm, true, ['verify'])
+    await crypto.subtle.importKey('jwk', requiredMembers(jwk), algorithm, true, ['verify'])
   } catch {
     throw new Problem('invalid_request', 'a credential holds what is not a public key', [
       { pointer, detail: 'is not a public key: no signature could ever be verified with it' },

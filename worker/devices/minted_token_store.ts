@@ -11,6 +11,7 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { forgetStatus } from '../status/entry_store.ts'
 import type { DeviceRow } from './store.ts'
 
 export type DeviceTokenRow = typeof device_token.$inferSelect
@@ -25,8 +26,12 @@ export const listDeviceTokens = (
 ): Statement<DeviceTokenRow> =>
   sql`select * from device_token where device_id = ${device_id} and id > ${after} order by id limit ${limit}`
 
-export const findDeviceToken = (device_id: string, id: string): Statement<DeviceTokenRow> =>
-  sql`select * from device_token where device_id = ${device_id} and id = ${id}`
+export const findDeviceToken = (
+  device_id: string,
+  id: string,
+  which: Condition = TRUE,
+): Statement<DeviceTokenRow> =>
+  sql`select * from device_token where device_id = ${device_id} and id = ${id} and ${which}`
 
 export const revokeDeviceToken = (cx: Context, id: string, when: Condition = TRUE): Statement =>
   sql`update device_token set revoked_at = ${cx.now()}
@@ -58,6 +63,8 @@ export const revokeAllDeviceTokens = (cx: Context): Statement =>
  * Deletes rows that mean nothing any more: the token has run out, or its device is gone. For the
  * timer.
  */
-export const deleteOldDeviceTokens = (cx: Context): Statement =>
+export const deleteOldDeviceTokens = (cx: Context): readonly Statement[] => [
+  forgetStatus('device_token', sql`select id from device_token where expires_at <= ${cx.now()}`),
   sql`delete from device_token where expires_at <= ${cx.now()}
-    or device_id not in (select id from device)`
+    or device_id not in (select id from device)`,
+]

@@ -8,11 +8,19 @@ import {
   lackingToShape,
   nothingLacks,
 } from '../access/power.ts'
+import { isBelow } from '../access/reach/reach_store.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
-import { join, type Statement, scalar } from '../db/sql.ts'
+import { type Condition, join, type Statement, scalar } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { type DeviceChange, type DeviceRow, demandPowerOver, type References } from './store.ts'
+import {
+  type DeviceChange,
+  type DeviceRow,
+  demandPowerOver,
+  deviceExists,
+  type ParentFault,
+  type References,
+} from './store.ts'
 
 export const noSuchDevice = () => new Problem('not_found', 'there is no such device')
 
@@ -29,6 +37,30 @@ export const retiredTakesNone = () =>
 
 export const missingReferences = (errors: readonly { pointer: string; detail: string }[]) =>
   new Problem('invalid_request', 'the device refers to what is not there', errors)
+
+/** For a credential; `pointer` leads to its kind. */
+export const kindNotAllowed = (pointer: string) =>
+  new Problem('conflict', 'the device type does not allow such a credential', [
+    { pointer, detail: 'is no kind that the type takes (credential_kinds)' },
+  ])
+
+export const hardwareIdTaken = () =>
+  new Problem('conflict', 'a hardware id is that of another device', [
+    { pointer: '/hardware_ids', detail: 'take it from the other device first' },
+  ])
+
+const PARENT_FAULTS: Record<ParentFault, string> = {
+  missing: 'there is no such device',
+  circle: 'a device cannot be its own gateway, nor that of its gateway',
+  deep: 'there are too many gateways above each other',
+}
+
+const parentRefused = (fault: ParentFault) =>
+  new Problem(
+    fault === 'missing' ? 'invalid_request' : 'conflict',
+    'the device cannot be behind this gateway',
+    [{ pointer: '/parent', detail: PARENT_FAULTS[fault] }],
+  )
 
 export const clientIdTaken = () =>
   new Problem('conflict', 'an MQTT client id would belong to two principals', [
@@ -49,6 +81,7 @@ export function assertReferences(found: References | undefined, groups: readonly
     errors.unshift({ pointer: '/type', detail: 'there is no such device type' })
   }
   if (errors.length > 0) throw missingReferences(errors)
+  if (found.parent_fault !== null) throw parentRefused(found.parent_fault)
   if (found.client_id_is_foreign) throw clientIdTaken()
   if (found.id_is_client_id) {
     throw new Problem('conflict', 'the id is within the MQTT client id of another device', [
@@ -74,6 +107,8 @@ export function refusalOf(error: unknown): Problem | null {
       return missingReferences([{ pointer: '/type', detail: 'there is no such device type' }])
     case 'device_retired':
       return staysRetired()
+    case 'out_of_reach':
+      return noSuchDevice()
     case 'device_version':
       return otherVersion()
     case 'power_not_held':
@@ -85,6 +120,12 @@ export function refusalOf(error: unknown): Problem | null {
       )
     case 'mqtt_client_id_taken':
       return clientIdTaken()
+    case 'hardware_id_taken':
+      return hardwareIdTaken()
+    case 'device_parent':
+      return new Problem('conflict', 'the device cannot be behind this gateway', [
+        { pointer: '/parent', detail: 'must be another device that is there, not one behind it' },
+      ])
     default:
       return null
   }
@@ -98,6 +139,15 @@ export type Wanted = Pick<DeviceChange, 'type' | 'metadata' | 'mqtt_client_id'> 
   moves: readonly string[]
 }
 
+/** The groups after a change, with those that the actor does not reach, which stay. */
+const groupsAfter = ({ actor: { reach } }: Context, id: string, groups: readonly string[]) =>
+  reach === undefined
+    ? scalar`${JSON.stringify(groups)}`
+    : scalar`(select json_group_array(id) from (
+        select value as id from json_each(${JSON.stringify(groups)})
+        union select group_id from membership
+          where member_id = ${id} and not ${isBelow(reach, scalar`membership.group_id`)}))`
+
 /** Lists what the actor lacks to change a device: over the device as it is, and as it would be. */
 export function lacking(cx: Context, id: string, wanted: Wanted): readonly Statement<Lack>[] {
   const { type, metadata, mqtt_client_id, groups, moves } = wanted
@@ -106,7 +156,7 @@ export function lacking(cx: Context, id: string, wanted: Wanted): readonly State
   const shape = {
     ...(type === undefined ? {} : { type: scalar`${type}` }),
     ...(mqtt_client_id === undefined ? {} : { mqtt_client_id: scalar`${mqtt_client_id}` }),
-    ...(groups === undefined ? {} : { groups: scalar`${JSON.stringify(groups)}` }),
+    ...(groups === undefined ? {} : { groups: groupsAfter(cx, id, groups) }),
     ...(metadata === undefined
       ? {}
       : {
@@ -151,8 +201,12 @@ export function lackingToRegister(
 }
 
 /** Undoes the batch when anything lacks. Stands where the device is in the state to judge. */
-export const demandDevicePower = (id: string, lacks: readonly Statement<Lack>[]): Statement[] =>
-  lacks.length === 0 ? [] : [demandPowerOver(id, join(lacks.map(nothingLacks), ' and '))]
+export const demandDevicePower = (
+  id: string,
+  lacks: readonly Statement<Lack>[],
+  isThere: Condition = deviceExists(id),
+): Statement[] =>
+  lacks.length === 0 ? [] : [demandPowerOver(isThere, join(lacks.map(nothingLacks), ' and '))]
 
 /** Runs a write. If it was undone, asks what lacks, to name it, and throws the Problem. */
 export async function guarded<T>(

@@ -47,7 +47,9 @@ import {
   listDeviceTypes,
   removeDeviceType,
 } from './device_types.ts'
-import { changeDevice, createDevice, getDevice, listDevices, removeDevice } from './devices.ts'
+import { changeDevice, createDevice, getDevice, removeDevice } from './devices.ts'
+import { gettingInRoutes } from './getting_in/routes.ts'
+import { devicesQuery, listDevices, METADATA_PARAMETER } from './listing/device_list.ts'
 
 // Any text: a text that is no id matches no row. Only text that the database cannot take is
 // refused.
@@ -81,13 +83,12 @@ export function deviceRoutes(): Api {
   operation(api, {
     id: 'listDevices',
     at: 'GET /v1/devices',
-    summary: 'Devices by id; `group` means its members, not those of groups below',
+    summary:
+      'Devices by id, by any filters together (`metadata.NAME=value` too); a page may be short while its cursor goes on',
     scope: 'devices:read',
-    query: listQuery.extend({
-      type: anyText.optional(),
-      group: anyText.optional(),
-      status: deviceSchema.shape.status.optional(),
-    }),
+    isWithinReach: true,
+    query: devicesQuery,
+    queryPrefix: METADATA_PARAMETER,
     answers: { 200: json(listOf(deviceSchema), 'a page of devices') },
     run: async (c, { query }) => c.json(await listDevices(c.var.cx, query), 200),
   })
@@ -96,6 +97,7 @@ export function deviceRoutes(): Api {
     at: 'GET /v1/devices/{id}',
     summary: 'One device',
     scope: 'devices:read',
+    isWithinReach: true,
     params: idParam,
     answers: { 200: json(deviceSchema, 'the device') },
     async run(c, { params }) {
@@ -110,6 +112,7 @@ export function deviceRoutes(): Api {
     summary:
       'Change, suspend, activate or retire a device (merge patch; `groups` is replaced whole)',
     scope: 'devices:write',
+    isWithinReach: true,
     params: idParam,
     body: devicePatch,
     answers: { 200: json(changedDeviceSchema, 'the device') },
@@ -139,6 +142,7 @@ export function deviceRoutes(): Api {
     at: 'POST /v1/devices/{id}/credentials',
     summary: 'Add a credential; a secret that is generated is in this answer only',
     scope: 'devices:write',
+    isWithinReach: true,
     params: idParam,
     body: credentialInput,
     answers: { 201: json(credentialSchema, 'the credential') },
@@ -154,6 +158,7 @@ export function deviceRoutes(): Api {
     at: 'GET /v1/devices/{id}/credentials',
     summary: 'The credentials of a device, revoked ones included; public parts only',
     scope: 'devices:read',
+    isWithinReach: true,
     params: idParam,
     query: listQuery,
     answers: { 200: json(listOf(credentialSchema), 'a page of credentials') },
@@ -166,6 +171,7 @@ export function deviceRoutes(): Api {
     at: 'DELETE /v1/devices/{id}/credentials/{credential_id}',
     summary: 'Revoke a credential; it stays listed with the time at which that was done',
     scope: 'devices:write',
+    isWithinReach: true,
     params: credentialParams,
     answers: nothing('done'),
     async run(c, { params: { id, credential_id } }) {
@@ -193,6 +199,7 @@ export function deviceRoutes(): Api {
     at: 'GET /v1/device-types',
     summary: 'Device types by name',
     scope: 'devices:read',
+    isWithinReach: true,
     query: listQuery,
     answers: { 200: json(listOf(deviceTypeSchema), 'a page of device types') },
     run: async (c, { query }) => c.json(await listDeviceTypes(c.var.cx, query), 200),
@@ -202,6 +209,7 @@ export function deviceRoutes(): Api {
     at: 'GET /v1/device-types/{name}',
     summary: 'One device type',
     scope: 'devices:read',
+    isWithinReach: true,
     params: nameParam,
     answers: { 200: json(deviceTypeSchema, 'the device type') },
     async run(c, { params }) {
@@ -239,5 +247,6 @@ export function deviceRoutes(): Api {
     },
   })
 
+  api.route('/', gettingInRoutes())
   return api
 }

@@ -2,8 +2,9 @@
 // tokens have a file of their own. `demand...` statements undo their whole batch; refusals.ts reads
 // their reasons.
 import { principalIsMine } from '../access/principals.ts'
-import type { Context } from '../context.ts'
-import { device, device_credential, device_type } from '../db/schema.ts'
+import { isBelow } from '../access/reach/reach_store.ts'
+import type { Context, Reach } from '../context.ts'
+import { device, device_credential } from '../db/schema.ts'
 import {
   COUNTER_JUMP,
   type Condition,
@@ -12,16 +13,29 @@ import {
   insertWhere,
   join,
   refuseUnless,
+  type Scalar,
   type Statement,
+  scalar,
   sql,
+  TRUE,
 } from '../db/sql.ts'
+import { device_type } from '../db/things_schema.ts'
+import { hardwareIdsOfDevice } from './hardware_id_store.ts'
 
 export type DeviceTypeRow = typeof device_type.$inferSelect
 export type DeviceRow = typeof device.$inferSelect
 export type CredentialRow = typeof device_credential.$inferSelect
 
-/** With `groups`: a JSON array of the ids of the groups that the device itself is a member of. */
-export type DeviceWithGroups = DeviceRow & { groups: string }
+/**
+ * With `groups`, a JSON array of the ids of the groups that the device itself is a member of, and
+ * `hardware_ids`, a JSON array of `{ kind, value }`. `parent_seen`: 0 for a gateway that is out of
+ * reach.
+ */
+export type DeviceWithGroups = DeviceRow & {
+  groups: string
+  hardware_ids: string
+  parent_seen?: number
+}
 /**
  * With `credentials` too: a JSON array of `{ kind, jwk, expires_at, revoked_at }`, revoked ones
  * included.
@@ -30,52 +44,44 @@ export type WholeDeviceRow = DeviceWithGroups & { credentials: string }
 
 // --- device -----------------------------------------------------------------------------------
 
-export const findDeviceById = (id: string): Statement<DeviceRow> =>
-  sql`select * from device where id = ${id}`
+export const findDeviceById = (id: string, which: Condition = TRUE): Statement<DeviceRow> =>
+  sql`select * from device where id = ${id} and ${which}`
 
-const groups = sql`(select json_group_array(group_id) from membership where member_id = device.id)
-  as "groups"`
+/** The further columns of `DeviceWithGroups`: the groups of the device that a reach contains. */
+export const withGroups = (reach?: Reach): Statement =>
+  sql`(select json_group_array(group_id) from membership where member_id = device.id
+    and ${reach === undefined ? TRUE : isBelow(reach, scalar`membership.group_id`)}) as "groups",
+    ${reach === undefined ? TRUE : isBelow(reach, scalar`device.parent_id`)} as parent_seen,
+    ${hardwareIdsOfDevice}`
 
-export const findDeviceWithGroups = (id: string): Statement<DeviceWithGroups> =>
-  sql`select device.*, ${groups} from device where id = ${id}`
+export const findDeviceWithGroups = (id: string, reach?: Reach): Statement<DeviceWithGroups> =>
+  sql`select device.*, ${withGroups(reach)} from device
+    where id = ${id} and ${reach === undefined ? TRUE : isBelow(reach, scalar`device.id`)}`
+
+/** The further column of `WholeDeviceRow`. */
+export const withCredentials = sql`(
+  select json_group_array(json_object('kind', kind, 'jwk', json(jwk),
+    'expires_at', expires_at, 'revoked_at', revoked_at))
+  from device_credential where device_id = device.id) as credentials`
 
 /** All rows that planning needs, for any number of devices: their ids are one argument. */
 export const findDevicesByIds = (ids: readonly string[]): Statement<WholeDeviceRow> =>
-  sql`select device.*, ${groups}, (
-      select json_group_array(json_object('kind', kind, 'jwk', json(jwk),
-        'expires_at', expires_at, 'revoked_at', revoked_at))
-      from device_credential where device_id = device.id
-    ) as credentials
+  sql`select device.*, ${withGroups()}, ${withCredentials}
     from device where id in (select value from json_each(${JSON.stringify(ids)}))`
-
-export type DeviceFilter = {
-  type?: string | undefined
-  group?: string | undefined
-  status?: DeviceRow['status'] | undefined
-}
-
-export const listDevicesAfter = (
-  after: string,
-  limit: number,
-  { type, group, status }: DeviceFilter,
-): Statement<DeviceWithGroups> => {
-  const conditions = [condition`id > ${after}`]
-  if (type !== undefined) conditions.push(condition`type = ${type}`)
-  if (status !== undefined) conditions.push(condition`status = ${status}`)
-  if (group !== undefined) {
-    conditions.push(condition`id in (select member_id from membership where group_id = ${group})`)
-  }
-  return sql`select device.*, ${groups} from device where ${join(conditions, ' and ')}
-    order by id limit ${limit + 1}`
-}
 
 export type References = {
   type_exists: 0 | 1
+  /** Of the type: its JSON Schema of metadata, and the kinds of credentials, a JSON array. */
+  fields: string | null
+  credential_kinds: string | null
   /** JSON array of ids. */
   missing_groups: string
+  parent_fault: ParentFault | null
   client_id_is_foreign: 0 | 1
   id_is_client_id: 0 | 1
 }
+
+export type ParentFault = 'missing' | 'circle' | 'deep'
 
 /**
  * Finds whether all things exist to which a device refers, and whether its MQTT client id would
@@ -83,15 +89,52 @@ export type References = {
  */
 export const findReferences = (
   id: string,
-  type: string,
+  type: string | Scalar,
   groups: readonly string[],
   mqtt_client_id: string | null,
+  parent_id: string | null,
+  reach?: Reach,
 ): Statement<References> =>
   sql`select exists (select 1 from device_type where name = ${type}) as type_exists,
+    (select fields from device_type where name = ${type}) as fields,
+    (select credential_kinds from device_type where name = ${type}) as credential_kinds,
+    ${faultOfParent(id, parent_id, reach)} as parent_fault,
     (select json_group_array(value) from json_each(${JSON.stringify(groups)})
-      where value not in (select id from "group")) as missing_groups,
+      where not exists (select 1 from "group" where id = value)
+        or not ${reach === undefined ? TRUE : isBelow(reach, scalar`value`)}) as missing_groups,
     ${clientIdIsForeign(id, mqtt_client_id)} as client_id_is_foreign,
     ${idIsClientId(id)} as id_is_client_id`
+
+/** Most devices above each other. */
+const PARENTS_MAX = 8
+
+const faultOfParent = (id: string, parent_id: string | null, reach?: Reach): Scalar =>
+  parent_id === null
+    ? scalar`null`
+    : scalar`(with recursive up(id, height) as (
+        select ${parent_id}, 1
+        union select d.parent_id, up.height + 1 from up join device d on d.id = up.id
+          where d.parent_id is not null and up.height <= ${PARENTS_MAX})
+      select case
+        when not exists (select 1 from device where id = ${parent_id})
+          or not ${reach === undefined ? TRUE : isBelow(reach, scalar`${parent_id}`)} then 'missing'
+        when exists (select 1 from up where id = ${id}) then 'circle'
+        when (select max(height) from up) > ${PARENTS_MAX} then 'deep' end)`
+
+/** Demands a gateway that is there, and not the device itself nor behind it. */
+export const demandParent = (
+  id: string,
+  parent_id: string | null | undefined,
+  when: Condition,
+): Statement[] =>
+  parent_id === null || parent_id === undefined
+    ? []
+    : [
+        refuseUnless(
+          condition`not (${when}) or ${faultOfParent(id, parent_id)} is null`,
+          'device_parent',
+        ),
+      ]
 
 // mProxy lets a principal connect as its `sub`, as `sub:suffix` or as its mqtt_client_id. If two
 // principals shared such a name, one would take over the session of the other.
@@ -134,18 +177,28 @@ export const insertDevice = (cx: Context, row: DeviceRow): Statement =>
 /** Columns that a change sets to a new value; `metadata` is merged. */
 type PlainColumns = Omit<
   DeviceRow,
-  'id' | 'metadata' | 'created_at' | 'updated_at' | 'version' | 'epoch'
+  | 'id'
+  | 'metadata'
+  | 'created_at'
+  | 'updated_at'
+  | 'version'
+  | 'epoch'
+  | 'first_seen_at'
+  | 'last_seen_at'
+  | 'released_at'
 >
 
 export type DeviceChange = Partial<PlainColumns> & {
   /** A merge patch: null removes the member. */
-  metadata?: Record<string, string | null>
+  metadata?: Record<string, unknown>
 }
 
 const ASSIGN: Record<keyof PlainColumns, (value: string | number | null) => Statement> = {
   type: (value) => sql`type = ${value}`,
   name: (value) => sql`name = ${value}`,
   mqtt_client_id: (value) => sql`mqtt_client_id = ${value}`,
+  parent_id: (value) => sql`parent_id = ${value}`,
+  tags: (value) => sql`tags = ${value}`,
   // Suspending or retiring raises the epoch: whatever was issued to the device before is dead, also
   // when it is activated again.
   status: (value) =>
@@ -195,9 +248,9 @@ export const demandDeviceVersion = (id: string, version: number): Statement =>
     'device_version',
   )
 
-/** Demands that the actor lacks nothing, or that the device is gone. */
-export const demandPowerOver = (id: string, nothingLacks: Condition): Statement =>
-  refuseUnless(condition`not ${deviceExists(id)} or ${nothingLacks}`, 'power_not_held')
+/** Demands that the actor lacks nothing, or that the device is gone, or not there for the actor. */
+export const demandPowerOver = (isThere: Condition, nothingLacks: Condition): Statement =>
+  refuseUnless(condition`not (${isThere}) or ${nothingLacks}`, 'power_not_held')
 
 export const deviceExists = (id: string): Condition =>
   condition`exists (select 1 from device where id = ${id})`
@@ -208,6 +261,7 @@ export const groupIsThere = (group_id: string, when: Condition): Condition =>
 
 export const deleteDevice = (id: string): readonly Statement[] => [
   sql`delete from device_credential where device_id = ${id}`,
+  sql`update device set parent_id = null, version = version + 1 where parent_id = ${id}`,
   sql`delete from device where id = ${id}`,
 ]
 
@@ -226,8 +280,12 @@ export const listCredentialsAfter = (
   sql`select * from device_credential where device_id = ${device_id} and id > ${after}
     order by id limit ${limit + 1}`
 
-export const findCredential = (device_id: string, id: string): Statement<CredentialRow> =>
-  sql`select * from device_credential where id = ${id} and device_id = ${device_id}`
+export const findCredential = (
+  device_id: string,
+  id: string,
+  which: Condition = TRUE,
+): Statement<CredentialRow> =>
+  sql`select * from device_credential where id = ${id} and device_id = ${device_id} and ${which}`
 
 export const insertCredential = (row: CredentialRow, when: Condition): Statement =>
   insertWhere(device_credential, row, when, sql`on conflict (id) do nothing`)
@@ -242,6 +300,7 @@ export const hasRoomForCredential = (
   device_id: string,
   max: number,
   key: { kid: string; key_text: string } | null,
+  kind: CredentialRow['kind'],
 ): Condition => {
   const present = condition`device_id = ${device_id} and revoked_at is null
     and (expires_at is null or expires_at > ${cx.now()})`
@@ -251,9 +310,20 @@ export const hasRoomForCredential = (
       : condition`(json_extract(jwk, '$.kid') = ${key.kid}
           or json_remove(jwk, '$.kid', '$.alg') = ${key.key_text})`
   return condition`exists (select 1 from device where id = ${device_id} and status <> 'retired')
+    and ${typeTakesCredential(device_id, kind)}
     and (select count(*) from device_credential where ${present}) < ${max}
     and not exists (select 1 from device_credential where ${present} and ${same})`
 }
+
+/** A condition: the type of the device has no list of kinds of credentials, or this one in it. */
+const typeTakesCredential = (device_id: string, kind: string): Condition =>
+  condition`not exists (select 1 from device d join device_type t on t.name = d.type
+    where d.id = ${device_id} and t.credential_kinds is not null
+      and not exists (select 1 from json_each(t.credential_kinds) k where k.value = ${kind}))`
+
+/** One row when the type of the device takes credentials of this kind. */
+export const typeTakes = (device_id: string, kind: CredentialRow['kind']): Statement =>
+  sql`select 1 where ${typeTakesCredential(device_id, kind)}`
 
 export const credentialExists = (id: string): Condition =>
   condition`exists (select 1 from device_credential where id = ${id})`
@@ -262,9 +332,14 @@ export const credentialIsUnrevoked = (device_id: string, id: string): Condition 
   condition`exists (select 1 from device_credential
     where id = ${id} and device_id = ${device_id} and revoked_at is null)`
 
-export const updateCredentialRevocation = (cx: Context, device_id: string, id: string): Statement =>
+export const updateCredentialRevocation = (
+  cx: Context,
+  device_id: string,
+  id: string,
+  when: Condition,
+): Statement =>
   sql`update device_credential set revoked_at = ${cx.now()}
-    where id = ${id} and device_id = ${device_id} and revoked_at is null`
+    where id = ${id} and device_id = ${device_id} and revoked_at is null and ${when}`
 
 // --- device_type ------------------------------------------------------------------------------
 
@@ -281,14 +356,35 @@ export const deviceTypeExists = (name: string): Condition =>
 export const insertDeviceType = (row: DeviceTypeRow, tail?: Statement<never>): Statement =>
   insertInto(device_type, row, tail)
 
+export type DeviceTypeChange = Partial<
+  Omit<DeviceTypeRow, 'name' | 'created_at' | 'updated_at' | 'version'>
+>
+
+const ASSIGN_OF_TYPE: Record<keyof DeviceTypeChange, (value: string | number | null) => Statement> =
+  {
+    description: (value) => sql`description = ${value}`,
+    acl: (value) => sql`acl = ${value}`,
+    names: (value) => sql`names = ${value}`,
+    permissions: (value) => sql`permissions = ${value}`,
+    token_ttl: (value) => sql`token_ttl = ${value}`,
+    credential_kinds: (value) => sql`credential_kinds = ${value}`,
+    claim: (value) => sql`claim = ${value}`,
+    fields: (value) => sql`fields = ${value}`,
+  }
+
+/** The members of a type that may change, as they are stored. */
+export const TYPE_MEMBERS = Object.keys(ASSIGN_OF_TYPE) as (keyof DeviceTypeChange)[]
+
 export const updateDeviceType = (
   cx: Context,
   name: string,
-  change: { description?: string; acl?: string },
+  change: DeviceTypeChange,
 ): Statement => {
   const sets = [sql`version = version + 1`, sql`updated_at = ${cx.now()}`]
-  if (change.description !== undefined) sets.push(sql`description = ${change.description}`)
-  if (change.acl !== undefined) sets.push(sql`acl = ${change.acl}`)
+  for (const member of TYPE_MEMBERS) {
+    const value = change[member]
+    if (value !== undefined) sets.push(ASSIGN_OF_TYPE[member](value))
+  }
   return sql`update device_type set ${join(sets, ', ')} where name = ${name}`
 }
 

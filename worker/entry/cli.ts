@@ -2,14 +2,21 @@
 // the system; only `device token` goes over HTTP, like the device itself. Results go to standard
 // output, all else to standard error. A command imports its modules when it runs: a token should
 // not have to wait for the whole worker.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
+import { decodeJwt, importJWK, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
 import { localIssuer, readVariable } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
 import type { CommandAnswer } from './commands/answer.ts'
+import {
+  algorithmOf,
+  makeDeviceKey,
+  publicPart,
+  readKeyFile,
+  writeKeyFile,
+} from './commands/key_file.ts'
 
 const USAGE = `npm run allauth -- <command>
 
@@ -21,7 +28,7 @@ const USAGE = `npm run allauth -- <command>
                                        past is dead, unless --keep lets them live on
   new-epoch                            end every session and token; for a database that its provider put back
   device create ID --type T [--group G ...] [--name N] [--key-file F]
-                                       register a device; its key is in F (ID.key), made when not there
+                                       register a device; its key is in F (ID.key), JWK or PEM, made when not there
   device token ID [--key-file F] [--issuer URL]
                                        get a token over HTTP, as the device would
   key list                             signing keys
@@ -224,10 +231,10 @@ async function deviceCreate(id: string, values: Values): Promise<CommandAnswer> 
     )
   }
   const file = values['key-file'] ?? `${id}.key`
-  const made = existsSync(file) ? null : await makeKey()
-  const key = made ?? readKey(file)
+  const made = existsSync(file) ? null : await makeDeviceKey()
+  const key = made ?? readKeyFile(file)
   // The key is safe on disk before anybody relies on it; a refused command leaves no key behind.
-  if (made !== null) writeKey(file, made)
+  if (made !== null) writeKeyFile(file, made)
   return onDatabase(async (cx) => {
     const { createDevice } = await import('../devices/devices.ts')
     await createDevice(cx, {
@@ -244,44 +251,6 @@ async function deviceCreate(id: string, values: Values): Promise<CommandAnswer> 
   })
 }
 
-/** RFC 7517: the members of a key that may leave its owner. */
-function publicPart({ kty, crv, x, y, n, e, kid, alg }: JWK) {
-  if (kty === undefined) throw new TypeError('a key without kty')
-  const all = { crv, x, y, n, e, kid, alg }
-  return {
-    kty,
-    ...Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
-  }
-}
-
-function writeKey(file: string, key: JWK): void {
-  try {
-    writeFileSync(file, `${JSON.stringify(key)}\n`, { mode: 0o600, flag: 'wx' })
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : error
-    throw new CannotStart(`The key cannot be written to ${file} (${reason}). Say --key-file F.`)
-  }
-}
-
-async function makeKey(): Promise<JWK> {
-  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
-  return { ...(await exportJWK(privateKey)), alg: 'EdDSA' }
-}
-
-function readKey(file: string): JWK {
-  try {
-    const key = JSON.parse(readFileSync(file, 'utf8'))
-    if (typeof key?.kty === 'string' && typeof key.d === 'string') return key
-  } catch (error) {
-    throw new CannotStart(
-      `${file} cannot be read as a key: ${error instanceof Error ? error.message : error}`,
-    )
-  }
-  throw new CannotStart(`${file} is not a private key in JWK form`)
-}
-
-const ALGORITHMS: Record<string, string> = { OKP: 'EdDSA', EC: 'ES256', RSA: 'RS256' }
-
 /** RFC 7523 §2.2: the device signs an assertion about itself and gets a token for mProxy. */
 async function deviceToken(id: string, values: Values): Promise<CommandAnswer> {
   const file = values['key-file'] ?? `${id}.key`
@@ -289,8 +258,8 @@ async function deviceToken(id: string, values: Values): Promise<CommandAnswer> {
     values.issuer ??
     readVariable('ISSUER', process.env) ??
     localIssuer(readVariable('PORT', process.env))
-  const jwk = readKey(file)
-  const alg = jwk.alg ?? ALGORITHMS[jwk.kty ?? ''] ?? 'EdDSA'
+  const jwk = readKeyFile(file)
+  const alg = algorithmOf(jwk)
   const now = Math.floor(Date.now() / 1000)
   const assertion = await new SignJWT({
     iss: id,

@@ -4,11 +4,16 @@
 // subject is not RFC 4514.
 import type { ClientCertificate } from '../context.ts'
 import { decodeBase64, encodeBase64url, sha256OfBytes } from '../crypto.ts'
+import {
+  type DerElement,
+  derElement,
+  derElements,
+  derObjectIdentifier,
+  MalformedDer,
+} from '../keys/der.ts'
 
 /** Longest certificate that is read, in bytes. */
 const CERTIFICATE_MAX = 16_384
-
-class Malformed extends Error {}
 
 /** Reads the value of a Client-Cert header (RFC 9440 §2.1); null for any other text. */
 export function readClientCert(header: string, verified: boolean): ClientCertificate | null {
@@ -62,16 +67,16 @@ export function certificateOfCloudflare(tls: TlsClientAuth | null): ClientCertif
   }
 }
 
-/** Throws Malformed, and RangeError of a view beyond its buffer. */
+/** Throws MalformedDer, and RangeError of a view beyond its buffer. */
 function readCertificate(der: Uint8Array, verified: boolean): ClientCertificate {
-  const [certificate, ...more] = elements(der)
-  if (certificate === undefined || more.length > 0) throw new Malformed()
-  const [tbs] = elements(expect(certificate, 0x30).content)
-  const members = elements(expect(tbs, 0x30).content)
+  const [certificate, ...more] = derElements(der)
+  if (certificate === undefined || more.length > 0) throw new MalformedDer()
+  const [tbs] = derElements(derElement(certificate, 0x30).content)
+  const members = derElements(derElement(tbs, 0x30).content)
   // RFC 5280 §4.1: version is [0], and left out in the first one.
   const at = members[0]?.tag === 0xa0 ? 1 : 0
-  const subject = expect(members[at + 4], 0x30)
-  const spki = expect(members[at + 5], 0x30)
+  const subject = derElement(members[at + 4], 0x30)
+  const spki = derElement(members[at + 5], 0x30)
   const extensions = members.slice(at + 6).find(({ tag }) => tag === 0xa3)
   return {
     thumbprint: sha256OfBytes(der),
@@ -80,55 +85,6 @@ function readCertificate(der: Uint8Array, verified: boolean): ClientCertificate 
     spki: encodeBase64url(spki.whole),
     verified,
   }
-}
-
-// --- DER (X.690 §8, §10) ----------------------------------------------------------------------
-
-type Element = { tag: number; content: Uint8Array; whole: Uint8Array }
-
-/**
- * The elements that follow each other in `bytes`, in definite form with tags of one byte: X.509 has
- * no others.
- */
-function elements(bytes: Uint8Array): Element[] {
-  const found: Element[] = []
-  let at = 0
-  while (at < bytes.length) {
-    const start = at
-    const tag = bytes[at++] ?? 0
-    let length = bytes[at++] ?? 0
-    if (length > 0x80) {
-      const octets = length & 0x7f
-      if (octets > 3) throw new Malformed()
-      length = 0
-      for (let i = 0; i < octets; i++) length = length * 256 + (bytes[at++] ?? 0)
-    } else if (length === 0x80) throw new Malformed()
-    const end = at + length
-    if ((tag & 0x1f) === 0x1f || end > bytes.length) throw new Malformed()
-    found.push({ tag, content: bytes.subarray(at, end), whole: bytes.subarray(start, end) })
-    at = end
-  }
-  return found
-}
-
-function expect(element: Element | undefined, tag: number): Element {
-  if (element?.tag !== tag) throw new Malformed()
-  return element
-}
-
-function objectIdentifier(content: Uint8Array): string {
-  const arcs: number[] = []
-  let arc = 0
-  for (const byte of content) {
-    arc = arc * 128 + (byte & 0x7f)
-    if (byte < 0x80) {
-      arcs.push(arc)
-      arc = 0
-    }
-  }
-  const [first = 0, ...rest] = arcs
-  const top = Math.min(2, Math.floor(first / 40))
-  return [top, first - top * 40, ...rest].join('.')
 }
 
 // --- names ------------------------------------------------------------------------------------
@@ -163,12 +119,12 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
  * beyond ASCII are hex pairs.
  */
 function distinguishedName(content: Uint8Array): string {
-  const names = elements(content).map((set) =>
-    elements(expect(set, 0x31).content)
+  const names = derElements(content).map((set) =>
+    derElements(derElement(set, 0x31).content)
       .map((pair) => {
-        const [type, value] = elements(expect(pair, 0x30).content)
-        if (value === undefined) throw new Malformed()
-        const oid = objectIdentifier(expect(type, 0x06).content)
+        const [type, value] = derElements(derElement(pair, 0x30).content)
+        if (value === undefined) throw new MalformedDer()
+        const oid = derObjectIdentifier(derElement(type, 0x06).content)
         const name = ATTRIBUTES[oid]
         const text = name === undefined ? null : readText(value)
         if (text === null) return `${name ?? oid}=#${hex(value.whole)}`
@@ -181,7 +137,7 @@ function distinguishedName(content: Uint8Array): string {
 }
 
 /** Text as UTF-8 bytes; null for a type that is no text. */
-function readText({ tag, content }: Element): Uint8Array | null {
+function readText({ tag, content }: DerElement): Uint8Array | null {
   // UTF8String, NumericString, PrintableString, IA5String
   if ([0x0c, 0x12, 0x13, 0x16].includes(tag)) return content
   const encode = (text: string) => new TextEncoder().encode(text)
@@ -215,11 +171,13 @@ function alternativeNames(extensions: Uint8Array | null) {
     string[]
   >
   if (extensions === null) return names
-  for (const extension of elements(expect(elements(extensions)[0], 0x30).content)) {
-    const parts = elements(expect(extension, 0x30).content)
-    if (objectIdentifier(expect(parts[0], 0x06).content) !== '2.5.29.17') continue
-    const value = expect(parts.at(-1), 0x04)
-    for (const { tag, content } of elements(expect(elements(value.content)[0], 0x30).content)) {
+  for (const extension of derElements(derElement(derElements(extensions)[0], 0x30).content)) {
+    const parts = derElements(derElement(extension, 0x30).content)
+    if (derObjectIdentifier(derElement(parts[0], 0x06).content) !== '2.5.29.17') continue
+    const value = derElement(parts.at(-1), 0x04)
+    for (const { tag, content } of derElements(
+      derElement(derElements(value.content)[0], 0x30).content,
+    )) {
       const text = String.fromCharCode(...content)
       if (tag === 0x81) names.san_email.push(text)
       else if (tag === 0x82) names.san_dns.push(text)
@@ -232,7 +190,7 @@ function alternativeNames(extensions: Uint8Array | null) {
 
 function ipAddress(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.')
-  if (bytes.length !== 16) throw new Malformed()
+  if (bytes.length !== 16) throw new MalformedDer()
   const groups = Array.from({ length: 8 }, (_, i) =>
     (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
   )

@@ -148,6 +148,21 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   client_disabled: 'The client is disabled.',
   client_id_mismatch: '`client_id` in the body is another than that of the client authentication.',
   device_not_active: 'The device is suspended or retired.',
+  claim_token: 'A device came with a claim token that does not exist.',
+  claim_over:
+    'The claim token was revoked, has run out or has no use left; or its device type takes no keys any more, or its place is gone.',
+  claim_not_listed: 'The claim token is limited to serial numbers, and the device has another one.',
+  claim_other_type:
+    'The device is registered ahead with another type than the claim token has, or with metadata that its maker may not give.',
+  claim_again:
+    'A device with this hardware id is registered, and the key that signed is not one of its own; or it was released and the claim token does not reset devices; or it is suspended, retired or deleted.',
+  claim_proof:
+    'The proof of a claim is no device-claim+jwt that the key in its header signed for this issuer, with hardware_ids, exp and jti.',
+  claim_clock:
+    'The proof of a claim is not in time. The answer told the device the time of this server.',
+  claim_proof_used: 'The proof of a claim was used before: each is good once.',
+  device_unclaimed:
+    'The device is registered, but nobody has claimed it yet: it gets no token for topics.',
   device_without_proof: 'A device came without secret and without assertion.',
   jwks_uri_bad_url: 'The `jwks_uri` of the client is no usable https address.',
   jwks_uri_no_jwk_set: 'The document at the `jwks_uri` of the client is not a JWK Set.',
@@ -306,7 +321,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   token_too_large:
     'The token would be too long, by its access rules: grant on groups instead of single devices.',
   too_many_rules:
-    'The subject has more access rules than the setting acl_max_rules: grant on groups.',
+    'The subject has, or would have, more access rules than acl_max_rules or 8 KiB permit: grant on groups, or name the house by ${site.id}.',
   unknown_scope: 'No scope of the request means anything, to this server or to the client.',
 
   // Grants

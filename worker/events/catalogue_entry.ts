@@ -19,11 +19,13 @@ export type Values = {
 export const OBJECT_KINDS = [
   'principal',
   'authorization',
+  'claim_batch',
   'client_secret',
   'consent',
   'credential',
   'device_type',
   'grant',
+  'import_job',
   'initial_access_token',
   'invitation',
   'mail',

@@ -11,6 +11,7 @@ import { INVITATION_EVENTS } from './invitation_events.ts'
 import { LOGIN_ID_EVENTS } from './login_id_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
+import { REGISTRY_EVENTS } from './registry_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
 export const EVENTS = {
@@ -312,6 +313,7 @@ export const EVENTS = {
   ...INVITATION_EVENTS,
   ...CREDENTIAL_EVENTS,
   ...LOGIN_ID_EVENTS,
+  ...REGISTRY_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',
@@ -444,6 +446,7 @@ export const EVENTS = {
   ...CONSENT_EVENTS,
   ...MAIL_EVENTS,
   ...OAUTH_EVENTS,
+  ...REGISTRY_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 
 export type EventType = keyof typeof EVENTS

@@ -17,6 +17,13 @@ export const LOGIN_ID_EVENTS = {
     meaning: 'A name of a user was removed.',
     data: NAME,
   },
+  'user.login_id_lost': {
+    outcome: 'failure',
+    subject: 'the user',
+    meaning:
+      'A user lost an address that was not proven: another one proved it, and an account whose only name it was is left without any.',
+    data: NAME,
+  },
   'user.address_collides': {
     outcome: 'failure',
     subject: 'the user',

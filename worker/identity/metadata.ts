@@ -8,9 +8,12 @@ const METADATA_DEPTH = 8
 
 export const metadataSchema = z
   .record(z.string().max(100), z.unknown())
-  .refine((value) => depth(value, METADATA_DEPTH), `must not nest deeper than ${METADATA_DEPTH}`)
   .refine(
-    (value) => !depth(value, METADATA_DEPTH) || JSON.stringify(value).length <= METADATA_MAX,
+    (value) => nestsWithin(value, METADATA_DEPTH),
+    `must not nest deeper than ${METADATA_DEPTH}`,
+  )
+  .refine(
+    (value) => !nestsWithin(value, METADATA_DEPTH) || JSON.stringify(value).length <= METADATA_MAX,
     `must not exceed ${METADATA_MAX} characters of JSON`,
   )
 
@@ -33,7 +36,10 @@ export function writeMetadata(
 }
 
 /** RFC 7396 §2. Built from entries, so that a member named `__proto__` is a member like others. */
-function mergePatch(target: unknown, patch: Record<string, unknown>): Record<string, unknown> {
+export function mergePatch(
+  target: unknown,
+  patch: Record<string, unknown>,
+): Record<string, unknown> {
   const merged = new Map(Object.entries(isObject(target) ? target : {}))
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) merged.delete(name)
@@ -43,7 +49,7 @@ function mergePatch(target: unknown, patch: Record<string, unknown>): Record<str
 }
 
 /** Whether the value nests at most `left` levels. */
-function depth(value: unknown, left: number): boolean {
+export function nestsWithin(value: unknown, left: number): boolean {
   if (typeof value !== 'object' || value === null) return true
-  return left > 0 && Object.values(value).every((inner) => depth(inner, left - 1))
+  return left > 0 && Object.values(value).every((inner) => nestsWithin(inner, left - 1))
 }

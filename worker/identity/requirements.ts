@@ -19,6 +19,7 @@ import {
 import { DEFAULT_SETTINGS, PROFILE_FIELDS } from '../settings.ts'
 import { listLackingConsents } from './consents/consent_store.ts'
 import { factorIsDemanded, hasFactor } from './factors/factor_store.ts'
+import { senderParameters } from './return_to.ts'
 import { findSession, type LiveSession } from './sessions.ts'
 
 /** A person at a door: one row, or none where nobody is there. */
@@ -88,6 +89,11 @@ function ageMatters(): Condition {
   return condition`exists (select 1 from setting, json_tree(setting.value) age
     where setting.name = 'self_consent_age' and age.type = 'integer' and age.atom > 0)`
 }
+
+/** A condition: the date of birth of a new account is asked before texts. */
+export const asksAgeFirst = (): Condition =>
+  condition`(${ageMatters()} and exists (
+    select 1 from json_each(${profileFields()}) where value = 'birthdate'))`
 
 export type RequirementKind = keyof typeof KINDS
 
@@ -177,9 +183,7 @@ export function continuePath(
     ...(form_target === undefined
       ? {}
       : { form_target, form_target_mac: mac(cx, 'form target', form_target) }),
-    ...(sender === undefined
-      ? {}
-      : { sender, sender_mac: mac(cx, 'sender', `${sender} ${return_to}`) }),
+    ...(sender === undefined ? {} : senderParameters(cx, return_to, sender)),
     ...(demandsFactor ? { factor_mac: mac(cx, 'factor demand', return_to) } : {}),
     ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
   })

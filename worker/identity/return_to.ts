@@ -33,7 +33,7 @@ export function safeReturnTo(cx: Context, text: string | undefined): string | un
  * word of the room that knows applications. Null where none is named; a value that was made up is
  * none.
  */
-export function readSender(
+function readSender(
   cx: Context,
   form: Form,
   return_to: string | undefined,
@@ -60,6 +60,16 @@ export function readFactorDemand(
     ? { demandsFactor: true, carried: { factor_mac } }
     : { demandsFactor: false, carried: {} }
 }
+
+/** The parameters that say which application sent the person to `return_to`. */
+export const senderParameters = (
+  cx: Context,
+  return_to: string,
+  sender: string,
+): Readonly<Record<string, string>> => ({
+  sender,
+  sender_mac: mac(cx, 'sender', `${sender} ${return_to}`),
+})
 
 /** The parameters that say for how many days a browser is trusted at the sign-in to `return_to`. */
 export const trustParameters = (
@@ -90,6 +100,8 @@ export type Journey = {
   form_targets: readonly string[]
   /** Days for which a browser is trusted, in the word of the sender; null: it says nothing. */
   trust_days: number | null
+  /** The application that sent the person; null where none is named. */
+  sender: string | null
   /** Locales that the pages may be in, most wanted first. */
   ui_locales: readonly string[]
   /** Fields for the next form, which carry the same values on. */
@@ -107,9 +119,9 @@ export function withJourney(
 }
 
 /**
- * Reads `return_to`, and `form_target` with its `form_target_mac`: the origin of an application at
- * which the redirects end that begin at `return_to`. Only the sender of the person can make the
- * MAC.
+ * Reads `return_to`, its sender, and `form_target` with its `form_target_mac`: the origin of an
+ * application at which the redirects end that begin at `return_to`. Only the sender of the person
+ * can make the MAC.
  */
 export function readJourney(cx: Context, form: Form): Journey {
   const return_to = safeReturnTo(cx, form.get('return_to'))
@@ -117,19 +129,21 @@ export function readJourney(cx: Context, form: Form): Journey {
   const ui_locales = (wished ?? '').split(' ').filter((one) => one !== '')
   const carried: Record<string, string> = wished === undefined ? {} : { ui_locales: wished }
   if (return_to === undefined) {
-    return { return_to, form_targets: [], trust_days: null, ui_locales, carried }
+    return { return_to, form_targets: [], trust_days: null, sender: null, ui_locales, carried }
   }
   const { trust_days, carried: ofTrust } = readTrust(cx, form, return_to)
-  const kept = { ...carried, return_to, ...ofTrust }
+  const { sender, carried: ofSender } = readSender(cx, form, return_to)
+  const kept = { ...carried, return_to, ...ofTrust, ...ofSender }
   const form_target = form.get('form_target')
   const form_target_mac = form.get('form_target_mac') ?? ''
   if (form_target === undefined || !verifyMac(cx, 'form target', form_target, form_target_mac)) {
-    return { return_to, form_targets: [], trust_days, ui_locales, carried: kept }
+    return { return_to, form_targets: [], trust_days, sender, ui_locales, carried: kept }
   }
   return {
     return_to,
     form_targets: [form_target],
     trust_days,
+    sender,
     ui_locales,
     carried: { ...kept, form_target, form_target_mac },
   }

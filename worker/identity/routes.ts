@@ -35,6 +35,7 @@ import {
   getUser,
   newUserInput,
   removeUser,
+  showUser,
   userPatch,
   userSchema,
 } from './users.ts'
@@ -78,6 +79,7 @@ export function userRoutes({
     at: 'GET /v1/users',
     summary: 'All users, or those that a search and filters find',
     scope: 'users:read',
+    isWithinReach: true,
     query: usersQuery,
     answers: { 200: json(listOf(userSchema), 'a page of users') },
     run: async (c, { query }) => c.json(await listUsers(c.var.cx, query), 200),
@@ -88,12 +90,13 @@ export function userRoutes({
     at: 'GET /v1/users/{id}',
     summary: 'A user',
     scope: 'users:read',
+    isWithinReach: true,
     params: byId,
     answers: { 200: json(userSchema, 'the user') },
     async run(c, { params }) {
       const row = await getUser(c.var.cx, params.id)
       tag(c, row.version)
-      return c.json(describeUser(row), 200)
+      return c.json(showUser(c.var.cx, row), 200)
     },
   })
 

@@ -39,8 +39,8 @@ export const PERSON_LABEL = scalar`coalesce(nullif(user.email, ''), user.user_na
 
 // --- user -------------------------------------------------------------------------------------
 
-export const findUserById = (id: string | Scalar): Statement<UserRow> =>
-  sql`select * from user where id = ${id}`
+export const findUserById = (id: string | Scalar, which: Condition = TRUE): Statement<UserRow> =>
+  sql`select * from user where id = ${id} and ${which}`
 
 /** Notes a sign-in, where the condition holds. */
 export const noteSignIn = (id: string, now: number, when: Condition): Statement =>

@@ -10,6 +10,7 @@ import {
   leavesAnOperator,
 } from '../access/power.ts'
 import { demandFreeId, idSchema, insertPrincipal, principalIsMine } from '../access/principals.ts'
+import { isWithinReach } from '../access/reach/reach.ts'
 import { lineSchema, type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
@@ -23,7 +24,7 @@ import { noteClosing } from './closing/closing_mail.ts'
 import { endOpenWays, userRemoval } from './closing/closing_store.ts'
 import { repeatPrimaryAddress } from './login_ids/login_id_store.ts'
 import { firstNames, orNameTaken, primaryAddress } from './login_ids/login_ids.ts'
-import { userNameSchema } from './login_ids/user_names.ts'
+import { userNameKey, userNameSchema } from './login_ids/user_names.ts'
 import { sendMails } from './mail/mails.ts'
 import { metadataSchema, writeMetadata } from './metadata.ts'
 import { assertGoodPassword, passwordInput } from './new_passwords/new_password.ts'
@@ -68,7 +69,7 @@ const fields = {
 /** A state of an account. `closed`: it is deleted at `closes_at`, unless its person keeps it. */
 export const statusSchema = z.enum(['active', 'disabled', 'closed'])
 
-/** An entry of the blueprint. */
+/** A new user with an address. */
 export const userInput = z.strictObject({
   id: idSchema.optional(),
   email: fields.email,
@@ -82,14 +83,23 @@ export const userInput = z.strictObject({
   profile: profileSchema.optional(),
 })
 
+const named = userInput.extend({
+  email: fields.email.optional(),
+  user_name: userNameSchema.optional(),
+})
+
+const hasName = ({ email, user_name }: z.infer<typeof named>): boolean =>
+  email !== undefined || user_name !== undefined
+
+const NAME_LACKS = { path: ['email'], message: 'is needed where there is no user_name' }
+
 /** The body of a create request: with an address, a user name, or both. */
-export const newUserInput = userInput
-  .extend({ email: fields.email.optional(), user_name: userNameSchema.optional() })
-  .refine(({ email, user_name }) => email !== undefined || user_name !== undefined, {
-    path: ['email'],
-    message: 'is needed where there is no user_name',
-  })
-  .openapi('NewUser')
+export const newUserInput = named.refine(hasName, NAME_LACKS).openapi('NewUser')
+
+/** An entry of the blueprint, likewise, with the groups of the user. */
+export const userEntry = named
+  .extend({ groups: z.array(idSchema).max(100).optional() })
+  .refine(hasName, NAME_LACKS)
 
 /** A merge patch. Without a password: operators start a reset of a password and never set one. */
 export const userPatch = z
@@ -148,6 +158,23 @@ export const describeUser = (row: UserRow): User => ({
   profile: readProfile(row.profile),
   created_at: row.created_at,
   updated_at: row.updated_at,
+})
+
+/**
+ * The user as its caller sees it. Whoever reaches some places alone sees how the people there are
+ * called and whether they may act, and nothing of their profile or of what operators keep.
+ */
+export const showUser = ({ actor }: Context, row: UserRow): User => ({
+  ...describeUser(row),
+  ...(actor.reach === undefined
+    ? {}
+    : {
+        last_sign_in_at: null,
+        closes_at: null,
+        must_change_password: false,
+        metadata: {},
+        profile: {},
+      }),
 })
 
 /** True when the person may sign in and get tokens. */
@@ -209,7 +236,7 @@ export const userCreation = (cx: Context, row: UserRow, when?: Condition): reado
 /** Plans an entry, under the settings to come. A password counts at creation only. */
 export async function planUser(
   cx: Context,
-  input: UserInput,
+  input: NewUserInput,
   current: UserRow | undefined,
   coming?: Settings,
 ): Promise<Plan> {
@@ -220,11 +247,16 @@ export async function planUser(
     return { change: 'created', fields: names, statements }
   }
   if (input.id !== undefined && input.id !== current.id) {
-    throw new Problem('conflict', 'the account with this e-mail address has another id', [
+    throw new Problem('conflict', 'the account with this name has another id', [
       { pointer: '/id', detail: 'an id cannot be changed' },
     ])
   }
-  const { id: _id, password: _password, ...patch } = input
+  const { id: _id, password: _password, user_name, ...patch } = input
+  if (user_name !== undefined && userNameKey(user_name) !== userNameKey(current.user_name ?? '')) {
+    throw new Problem('conflict', 'the account has another user name', [
+      { pointer: '/user_name', detail: 'change it at /v1/users/{id}/login_ids' },
+    ])
+  }
   const { row, changed } = applyPatch(cx, current, patch, 'replace')
   if (changed.length === 0) return { change: 'unchanged', fields: [], statements: [] }
   return { change: 'updated', fields: changed, statements: userChange(cx, current, row, changed) }
@@ -239,7 +271,7 @@ export const noSuchUser = () => new Problem('not_found', 'there is no such user'
 
 /** Throws Problem not_found. */
 export async function getUser(cx: Context, id: string): Promise<UserRow> {
-  const [row] = await cx.db.read(findUserById(id))
+  const [row] = await cx.db.read(findUserById(id, isWithinReach(cx, id)))
   if (row === undefined) throw noSuchUser()
   return row
 }

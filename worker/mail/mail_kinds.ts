@@ -142,6 +142,18 @@ export const MAIL_KINDS = {
       valid_for: valid_for(86_400),
     },
   },
+  factor_added: {
+    meaning: 'An app or a passkey was added to the account, or new recovery codes were made.',
+    values: {
+      how: { is: 'string', meaning: '`app`, `passkey` or `codes`', sample: 'passkey' },
+      factor: {
+        is: 'string',
+        optional: true,
+        meaning: 'name of the app or passkey',
+        sample: 'Phone of Ann',
+      },
+    },
+  },
   recovery_codes_low: {
     meaning: 'Few recovery codes are left.',
     values: {

@@ -1,11 +1,12 @@
 // The guard before /v1 and /access (RFC 6750, RFC 9449 §7): a token for the management API in the
 // Authorization header. Origin, principals and rights are looked at anew on each request, so that
-// revocation works at once. Which scope a route needs is the route's own word.
+// revocation works at once; a person's scope reaches as far as the roles that give it. Which scope
+// a route needs is the route's own word.
 import type { MiddlewareHandler } from 'hono'
-import { permissionsEverywhere, rightsOf } from '../access/rights.ts'
+import { listHeldScopes, reachOfPeople } from '../access/reach/reach.ts'
 import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
-import { type Env, type Http, readBearer } from '../http.ts'
+import { allowOriginsOf, type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import type { Reason } from '../refusals.ts'
 import { actorsOf, findLiveOrigin, mayBeOfPerson } from './authorizations/origin_store.ts'
@@ -16,11 +17,12 @@ import {
   proveHolder,
   readOnce,
 } from './client_authentication/sender_constraint.ts'
+import type { Client } from './clients/client_metadata.ts'
 import { findClientById } from './clients/clients.ts'
 import { clientOf } from './clients/recent_clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
 import { judgeAccessToken } from './tokens/access_token.ts'
-import { holdsScope, isRegisteredScope } from './tokens/entitlement.ts'
+import { isRegisteredScope } from './tokens/entitlement.ts'
 
 /**
  * The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws
@@ -37,11 +39,17 @@ export function readCredential(c: Http): Credential {
 /** Sets the actor. Database round trips, warm: 1. Throws OAuthError invalid_token. */
 export const bearerGuard: MiddlewareHandler<Env> = async (c, next) => {
   const { cx } = c.var
-  c.set('cx', { ...cx, actor: await actorOf(cx, readCredential(c)) })
+  const allow = (client: Pick<Client, 'redirect_uris'>) => allowOriginsOf(c, client.redirect_uris)
+  c.set('cx', { ...cx, actor: await actorOf(cx, readCredential(c), allow) })
   await next()
 }
 
-async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
+/** `onClient` hears of the client of a token that is good. */
+async function actorOf(
+  cx: Context,
+  credential: Credential,
+  onClient: (client: Client) => void,
+): Promise<Actor> {
   await signingKeys(cx)
   const { scheme } = credential
   const invalid = (reason: Reason) =>
@@ -61,11 +69,11 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   const rows = await readOnce(cx, proofs, {
     origin: findLiveOrigin(read, now),
     client: findClientById(read.client_id),
-    // Of each person's rights the grants are enough here: the rest is for the acl claim.
-    grants: mayBeOfPerson(read)
-      ? Object.fromEntries(
-          [read.sub, ...acting].map((one) => [one, rightsOf(one, now).grants] as const),
-        )
+    people: mayBeOfPerson(read)
+      ? {
+          subject: listHeldScopes(read.sub, now),
+          acting: Object.fromEntries(acting.map((one) => [one, listHeldScopes(one, now)] as const)),
+        }
       : null,
   })
   const [origin] = rows.origin
@@ -73,6 +81,7 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
   const client = clientOf(cx, row)
   assertProofsOfProfile(client, proofs)
+  onClient(client)
   // The registration of the client bounds its own tokens, and those that people gave it.
   const scopes = read.scope.filter(
     (one) => isManagementScope(one) && isRegisteredScope(client, one),
@@ -84,12 +93,10 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
   // Without a look at what the people hold nobody is one.
-  if (origin.kind !== 'authorization' || Array.isArray(rows.grants)) {
+  if (origin.kind !== 'authorization' || Array.isArray(rows.people)) {
     throw invalid('token_of_device')
   }
-  const everyones = Object.values(rows.grants).map((grants) => permissionsEverywhere({ grants }))
-  const left = scopes.filter((one) =>
-    everyones.every((permissions) => holdsScope(permissions, one)),
-  )
-  return { kind: 'user', id: read.sub, scopes: new Set(left), acting }
+  const { subject, acting: others } = rows.people
+  const reached = reachOfPeople([subject, ...Object.values(others)], scopes)
+  return { kind: 'user', id: read.sub, ...reached, acting }
 }

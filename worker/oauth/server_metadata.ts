@@ -4,6 +4,7 @@
 import type { Context } from '../context.ts'
 import { LOCALES } from '../messages/locales.ts'
 import type { Settings } from '../settings.ts'
+import { STATUS_LISTS } from '../status/routes.ts'
 import { ACR_VALUES } from './acr.ts'
 import { PROMPTS } from './authorize/request.ts'
 import { RESPONSE_MODES } from './authorize/response.ts'
@@ -38,6 +39,7 @@ export function serverMetadata(cx: Context, settings: Settings) {
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     // No standard has a name for where the keys of PASETOs are.
     paserk_uri: `${issuer}/.well-known/paserk.json`,
+    status_list_aggregation_endpoint: `${issuer}${STATUS_LISTS}`,
     scopes_supported: OUR_SCOPES,
     response_types_supported: ['code'],
     response_modes_supported: RESPONSE_MODES,

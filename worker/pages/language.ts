@@ -93,6 +93,25 @@ export function readAcceptLanguage(header: string): string[] {
     .map(({ tag }) => tag)
 }
 
+/**
+ * The languages in which the reader understands a text, most wanted first. There are texts in more
+ * languages than pages; the one of the page comes first where the person chose it against the rest.
+ */
+export function localesOfReader(
+  c: Http,
+  m: Messages,
+  ui_locales: readonly string[] = [],
+  user_locale: string | null = null,
+): readonly string[] {
+  const wishes = [
+    ...ui_locales,
+    ...(user_locale === null ? [] : [user_locale]),
+    ...readAcceptLanguage(c.req.header('accept-language') ?? ''),
+  ]
+  const isAgreed = (chooseLocale(wishes) ?? m.locale) === m.locale
+  return isAgreed ? [...wishes, m.locale] : [m.locale, ...wishes]
+}
+
 // --- the choice of the person -----------------------------------------------------------------
 
 const COOKIE = 'locale'

@@ -2,6 +2,7 @@
 import { html } from 'hono/html'
 import type { Messages } from '../messages/messages.ts'
 import { type AddressFormValues, addressFormPage, mailSentPage } from './address_form.ts'
+import { consentText, type TextValues } from './consents/consent_text.ts'
 import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from './shell.ts'
 
 const SIGN_UP_FORM = {
@@ -21,12 +22,16 @@ export function signUpSentPage(v: { email: string; back: string }, m: Messages):
   return mailSentPage({ sent, back: v.back }, texts, m)
 }
 
+/** A required text with its box. */
+export type TextToAccept = TextValues & { box: string; shown: string; isTicked: boolean }
+
 export type NewAccountValues = {
   email: string
   name: string
   token: string
   csrf: string
   password_min: number
+  texts: readonly TextToAccept[]
   error?: string
 }
 
@@ -50,8 +55,25 @@ ${hiddenFields({ token: v.token })}
 <label for="password">${m('sign_in.password')}</label>
 <input id="password" name="password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint${described}" required>
 <p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>
+${v.texts.map((one) => textToAccept(one, m))}
 <div class="actions">
 <button class="primary" type="submit" name="action" value="create">${m('sign_up.create')}</button>
 </div>
 </form>`
+}
+
+/** Title, words or link, and the box without which the form is not taken. */
+function textToAccept(v: TextToAccept, m: Messages): Html {
+  const title = html`<bdi lang="${v.locale}">${v.title}</bdi>`
+  const text =
+    v.url === undefined
+      ? html`<details class="text">
+<summary>${sentence(m, 'missing.read', { title })}</summary>
+${consentText(v, m)}
+</details>`
+      : consentText(v, m)
+  return html`<div class="to-accept">
+${text}
+<p class="check"><input id="${v.box}" name="${v.box}" type="checkbox" value="${v.shown}" autocomplete="off" required${v.isTicked ? ' checked' : ''}><label for="${v.box}">${sentence(m, 'sign_up.accept', { title })}</label></p>
+</div>`
 }

@@ -241,6 +241,8 @@ time { white-space: nowrap; }
 .text { width: 100%; font-size: 0.9375rem; }
 .text summary { color: var(--accent); cursor: pointer; }
 .text > * + * { margin-top: 0.6rem; }
+.to-accept { margin-top: 1.25rem; }
+.to-accept .beside { margin-bottom: 0; }
 .choices { display: flex; flex-wrap: wrap; gap: 0.6rem; }
 .dashes { margin: 0.35rem 0; padding-inline-start: 1.1rem; font-size: 0.9375rem; }
 .dashes li::marker { color: var(--quiet); }

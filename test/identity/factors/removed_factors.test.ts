@@ -55,8 +55,8 @@ async function undo(link: string): Promise<Page> {
 
 test('the person hears of it, and puts it back as it was', async () => {
   const factor = await remove()
-  const [mail] = await mailsOf(worker)
-  expect(mail).toMatchObject({ kind: 'factor_removed', address: ANN })
+  const mail = (await mailsOf(worker)).find(({ kind }) => kind === 'factor_removed')
+  expect(mail).toMatchObject({ address: ANN })
   expect(mail?.text).toContain('“Phone” no longer protects your account')
   const link = await linkOf()
   // A mail program that opens the link changes nothing.
@@ -179,5 +179,6 @@ test('nobody is told of a factor that was not there, or whose removal was refuse
     (await call('DELETE', '/v1/users/ann/factors/fac_0000000000000000000000000x')).status,
   ).toBe(404)
   await changeUser(worker.context(), 'ann', { name: 'Ann' }, null)
-  expect(await mailsOf(worker)).toEqual([])
+  const removals = (await mailsOf(worker)).filter(({ kind }) => kind === 'factor_removed')
+  expect(removals).toEqual([])
 })

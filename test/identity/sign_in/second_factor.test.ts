@@ -83,18 +83,20 @@ describe('a person with an authenticator app', () => {
 
   test('hears by mail, once, that three recovery codes are left', async () => {
     const { worker, codes } = await startWithApp()
+    const low = () => worker.post.sent.filter(({ text }) => text.includes('codes are left'))
     for (const [i, one] of codes.slice(0, 8).entries()) {
       const browser = new Browser(worker)
       const page = await passPassword(browser)
       expect((await verify(browser, page, one)).status).toBe(303)
       await worker.settled()
-      expect(worker.post.sent, `after ${i + 1}`).toHaveLength(i < 6 ? 0 : 1)
+      expect(low(), `after ${i + 1}`).toHaveLength(i < 6 ? 0 : 1)
     }
-    expect(worker.post.sent[0]).toMatchObject({
+    expect(low()[0]).toMatchObject({
       to: { address: ANN },
       text: expect.stringContaining('3 recovery codes are left for your account'),
     })
-    const rows = await worker.context().db.read(sql`select kind, user_id from mail`)
+    const rows = await worker.context().db.read(sql`select kind, user_id from mail
+      where kind <> 'factor_added'`)
     expect(rows).toEqual([{ kind: 'recovery_codes_low', user_id: 'ann' }])
   })
 

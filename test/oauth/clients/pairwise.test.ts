@@ -147,7 +147,7 @@ describe('a pairwise client', () => {
 
   test('has its tokens end with the authorization, the person and the client as others do', async () => {
     await make(pairwise('a'))
-    const { access_token } = await visit('a')
+    let { access_token } = await visit('a')
     const status = async () =>
       (
         await worker.request('/oauth/userinfo', {
@@ -159,6 +159,8 @@ describe('a pairwise client', () => {
     await cx.db.write(sql`update user set status = 'disabled' where id = 'ann'`)
     expect(await status()).toBe(401)
     await cx.db.write(sql`update user set status = 'active' where id = 'ann'`)
+    expect(await status()).toBe(401)
+    access_token = (await visit('a')).access_token
     expect(await status()).toBe(200)
     await post(worker, '/oauth/revoke', { token: access_token, client_id: 'a' })
     expect(await status()).toBe(401)

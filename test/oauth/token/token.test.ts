@@ -86,6 +86,7 @@ describe('authorization_code', () => {
       exp: now + 600,
       jti: expect.stringMatching(new RegExp(`^${authorization_id}\\.[A-Za-z0-9_-]{22}$`)),
       scope: 'openid profile offline_access',
+      status: { status_list: { idx: expect.any(Number), uri: `${ISSUER}/status-lists/0` } },
     })
     expect(headerOf(result.id_token)).toMatchObject({ alg: 'RS256' })
     expect(claimsOf(result.id_token)).toMatchObject({
@@ -420,6 +421,8 @@ describe('client_credentials', () => {
     const secret = 'ads_secret'
     await addDevice(worker, 'dim-1', { secret, mqtt_client_id: 'meter:7', acl: [ALLOW] })
     const headers = basic('dim-1', secret)
+    // The first one in a minute is noted behind its answer.
+    await token(worker, own, headers)
     const { value, roundTrips } = await countRoundTrips(worker, () => token(worker, own, headers))
     expect(roundTrips).toBe(1)
     expect(value.body).toMatchObject({ token_type: 'Bearer', expires_in: 3600, scope: 'mqtt' })
@@ -484,7 +487,7 @@ describe('client_credentials', () => {
     }
     console.log('statements of the read batch', seen)
     // A client that was read lately is no device; a device may be a client.
-    expect(seen).toEqual({ mqtt: 10, other: 3 })
+    expect(seen).toEqual({ mqtt: 11, other: 4 })
   })
 
   test('a client that is not registered for the grant, or that is public, is refused', async () => {

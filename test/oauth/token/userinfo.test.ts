@@ -138,17 +138,20 @@ test('a token without openid is refused with insufficient_scope, also a clientâ€
 
 test('a token dies with the person, the client and the authorization at once', async () => {
   const { worker, ask } = await startApp()
-  const { access_token } = await signIn(worker)
+  let { access_token } = await signIn(worker)
   const status = async () => (await ask(access_token)).status
   for (const [table, id] of [
     ['user', 'ann'],
     ['client', 'app'],
   ] as const) {
+    expect(await status()).toBe(200)
     await setStatus(worker, table, id, 'disabled')
     expect(await status()).toBe(401)
     await setStatus(worker, table, id, 'active')
-    expect(await status()).toBe(200)
+    expect(await status()).toBe(401)
+    access_token = (await signIn(worker)).access_token
   }
+  expect(await status()).toBe(200)
   await write(worker, sql`update authorization set revoked_at = 1`)
   expect(await status()).toBe(401)
 })

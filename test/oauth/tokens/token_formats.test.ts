@@ -99,6 +99,7 @@ describe.each(FORMATS)('a token of format %s', (format) => {
       iat: worker.clock.now,
       exp: worker.clock.now + 600,
       jti: expect.stringMatching(/^job\.[\w-]{22}$/),
+      status: { status_list: { idx: expect.any(Number), uri: `${ISSUER}/status-lists/0` } },
       token_type: 'Bearer',
     })
     expect(await look(text, job)).toEqual(told)
@@ -143,12 +144,14 @@ describe.each(FORMATS)('a token of format %s', (format) => {
 
   test('is over when it ran out or its client is disabled', async () => {
     const { worker, look, issue, open } = await startShop(format)
+    const [first, other] = [await issue(), await issue({ scope: 'keys:read' })]
+    await setStatus(worker, 'client', 'job', 'disabled')
+    expect(await look(first)).toEqual({ active: false })
+    expect(await open('/v1/keys', other)).toBe(401)
+    await setStatus(worker, 'client', 'job', 'active')
+    expect(await look(first)).toEqual({ active: false })
     const text = await issue()
     const management = await issue({ scope: 'keys:read' })
-    await setStatus(worker, 'client', 'job', 'disabled')
-    expect(await look(text)).toEqual({ active: false })
-    expect(await open('/v1/keys', management)).toBe(401)
-    await setStatus(worker, 'client', 'job', 'active')
     worker.clock.now += 599
     expect((await look(text))['active']).toBe(true)
     worker.clock.now += 1
@@ -302,6 +305,7 @@ describe('paseto', () => {
       exp: '2027-01-15T08:10:00Z',
       jti: expect.stringMatching(/^job\./),
       scope: 'orders',
+      status: { status_list: { idx: expect.any(Number), uri: `${ISSUER}/status-lists/0` } },
     })
     const later = new Date(now.valueOf() + 601_000)
     await expect(verifier.Verify(key, text, { ...checks, now: later })).rejects.toThrow()

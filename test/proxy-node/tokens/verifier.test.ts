@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { exportSPKI } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Clock, type Jwks, openJwks, type Refresh } from '../../../proxy-node/tokens/jwks.ts'
+import { openStatusLists } from '../../../proxy-node/tokens/status_lists.ts'
 import type { Verification } from '../../../proxy-node/tokens/verifier.ts'
 import { createVerifier } from '../../../proxy-node/tokens/verifier.ts'
 import {
@@ -75,7 +76,9 @@ function rig(issuer: string, options: { jwksUri?: string } = {}): Rig {
     },
   })
   open.push(jwks)
-  const verifier = createVerifier({ issuer, audience, jwks, now: time.clock.now })
+  const statusLists = openStatusLists({ issuer, jwks, clock: time.clock })
+  open.push(statusLists)
+  const verifier = createVerifier({ issuer, audience, jwks, statusLists, now: time.clock.now })
   return {
     jwks,
     time,
@@ -150,7 +153,9 @@ describe('a good token', () => {
 
   test('is judged at once, without a promise, when its key is there', async () => {
     const { issuer, jwks, time } = await readyRig()
-    const verifier = createVerifier({ issuer: issuer.url, audience, jwks, now: time.clock.now })
+    const statusLists = openStatusLists({ issuer: issuer.url, jwks, clock: time.clock })
+    const parts = { issuer: issuer.url, audience, jwks, statusLists, now: time.clock.now }
+    const verifier = createVerifier(parts)
     expect(verifier.verify(await issuer.mint())).toMatchObject({ ok: true })
   })
 

@@ -62,7 +62,7 @@ const PURPOSE = 'consent text'
 const boundTo = (reader: string, row: OfferedRow, locale: string): string =>
   JSON.stringify([reader, row.key, row.version, row.revision, row.round, locale])
 
-/** The text in a language that the reader (the id of a user) understands. */
+/** The text in a language that the reader (a user, or whom a mailed link leads) understands. */
 export function offerTo(
   cx: Context,
   reader: string,
@@ -89,7 +89,7 @@ export function offerTo(
  * The language in which the text was shown, when the field `shown` is about this very text; null
  * for another version, another person, or a value that was made up.
  */
-function shownLocale(
+export function shownLocale(
   cx: Context,
   reader: string,
   row: OfferedRow,
@@ -100,7 +100,7 @@ function shownLocale(
 }
 
 /** Statements of an acceptance; they do nothing where `when` does not hold. */
-function acceptance(
+export function acceptance(
   cx: Context,
   user_id: string,
   row: OfferedRow,

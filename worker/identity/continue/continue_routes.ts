@@ -9,7 +9,6 @@ import type { Context } from '../../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
 import type { PlainKey } from '../../messages/catalogues.ts'
-import { chooseLocale } from '../../messages/locales.ts'
 import { english, type Messages } from '../../messages/messages.ts'
 import type { AskedField } from '../../pages/account/profile_page.ts'
 import { recoveryCodesPage } from '../../pages/account/security_page.ts'
@@ -21,7 +20,7 @@ import {
   textQuestionPage,
 } from '../../pages/consents/continue_page.ts'
 import { factorQuestionPage, mailCodePage } from '../../pages/consents/factor_question_page.ts'
-import { pageMessages, readAcceptLanguage } from '../../pages/language.ts'
+import { localesOfReader, pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { logRefusal } from '../../refusal_log.ts'
@@ -38,7 +37,7 @@ import { fieldOf } from '../own_profile/profile_fields.ts'
 import { sentenceOf } from '../passkeys/own_passkeys_routes.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
-import { readFactorDemand, readJourney, readSender, withJourney } from '../return_to.ts'
+import { readFactorDemand, readJourney, withJourney } from '../return_to.ts'
 import {
   deleteSessionCookie,
   readSessionCookie,
@@ -103,7 +102,7 @@ export function continueRoutes(effects: {
       }
       const { session, offered } = found
       const m = await pageMessages(c)
-      const wished = localesOf(c, m, [], session.user_locale)
+      const wished = localesOfReader(c, m, [], session.user_locale)
       const consents = offered.map((row) => {
         const offer = offerTo(cx, session.user_id, row, wished)
         const { demanded_from } = offer
@@ -153,9 +152,8 @@ type Way = {
 function readWay(c: Http, form: Form): Way {
   const { cx } = c.var
   const journey = readJourney(cx, form)
-  const { sender, carried: ofSender } = readSender(cx, form, journey.return_to)
   const demand = readFactorDemand(cx, form, journey.return_to)
-  const carried = { ...journey.carried, ...ofSender, ...demand.carried }
+  const carried = { ...journey.carried, ...demand.carried }
   const onward = new URLSearchParams(journey.carried)
   return {
     return_to: journey.return_to ?? HOME,
@@ -164,30 +162,11 @@ function readWay(c: Http, form: Form): Way {
     login: `/login${onward.size === 0 ? '' : `?${onward}`}`,
     onward: journey.carried,
     demandsFactor: demand.demandsFactor,
-    sender,
+    sender: journey.sender,
     form_targets: journey.form_targets,
     ui_locales: journey.ui_locales,
     carried,
   }
-}
-
-/**
- * The languages in which the reader understands a text, most wanted first. There are texts in more
- * languages than pages; the one of the page comes first where the person chose it against the rest.
- */
-function localesOf(
-  c: Http,
-  m: Messages,
-  ui_locales: readonly string[],
-  user_locale: string | null,
-): readonly string[] {
-  const wishes = [
-    ...ui_locales,
-    ...(user_locale === null ? [] : [user_locale]),
-    ...readAcceptLanguage(c.req.header('accept-language') ?? ''),
-  ]
-  const isAgreed = (chooseLocale(wishes) ?? m.locale) === m.locale
-  return isAgreed ? [...wishes, m.locale] : [m.locale, ...wishes]
 }
 
 /** The page of the first missing thing, or the way onward where there is none. */
@@ -216,7 +195,7 @@ async function ask(
     case 'consent': {
       const row = offered.find(({ key }) => key === first.names[0])
       if (row === undefined) throw new TypeError('a consent lacks that is not offered')
-      const wished = localesOf(c, m, way.ui_locales, session.user_locale)
+      const wished = localesOfReader(c, m, way.ui_locales, session.user_locale)
       const { shown, ...offer } = offerTo(cx, session.user_id, row, wished)
       const needsGuardian = !(await isOldEnough(cx, user))
       const values = { ...common, ...offer, carried: { ...carried, shown }, needsGuardian }

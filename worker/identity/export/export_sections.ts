@@ -156,7 +156,7 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
     name: 'grants',
     tables: ['grant'],
     list: (user_id, after, limit) => sql`select rowid as cursor, id, role, object_id, not_before,
-        expires_at, created_at
+        expires_at, condition, created_at
       from "grant" where subject_id = ${user_id} and rowid > ${after}
       order by rowid limit ${limit}`,
   },

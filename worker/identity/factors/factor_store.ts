@@ -62,6 +62,11 @@ export const insertFactor = (row: typeof factor.$inferInsert, when: Condition): 
 export const factorIsNew = (cx: Context, id: string): Condition =>
   condition`exists (select 1 from factor where id = ${id} and made_by = ${cx.rid})`
 
+/** A condition: this request made recovery codes of the user. */
+export const recoveryCodesAreNew = (cx: Context, user_id: string): Condition =>
+  condition`exists (select 1 from recovery_code
+    where user_id = ${user_id} and made_by = ${cx.rid})`
+
 /** Uses a code of this time step, if neither it nor a later one was used and `when` holds. */
 export const useStep = (
   cx: Context,

@@ -17,6 +17,7 @@ import { type Condition, condition, join, scalar, sql, TRUE } from '../../db/sql
 import { appendEvent } from '../../events.ts'
 import { parseJsonObject } from '../../http.ts'
 import { loadSettings } from '../../settings.ts'
+import { sendMails } from '../mail/mails.ts'
 import { type Requirement, requirementsOf, standingOf } from '../requirements.ts'
 import {
   findSession,
@@ -28,6 +29,7 @@ import {
 import type { advance, Methods } from '../sign_in/sign_in.ts'
 import { sessionExists } from '../store.ts'
 import { deleteTrustedBrowsersOf } from '../trusted_browsers/trusted_browser_store.ts'
+import { factorAddedMail } from './factor_mail.ts'
 import {
   countRecoveryCodes,
   deleteFactor,
@@ -41,6 +43,7 @@ import {
   isLastFactor,
   isLastWayIn,
   listFactors,
+  recoveryCodesAreNew,
   updateFactorName,
 } from './factor_store.ts'
 import { makeRecoveryCodes } from './recovery_codes.ts'
@@ -179,11 +182,13 @@ export async function addApp(
       isNew,
     ),
     codes: isFirst ? making : [],
+    mail: await factorAddedMail(acting, user_id, { how: 'app', factor: input.name }, isNew),
     session: next?.statements ?? null,
     started: next?.started ?? null,
     made: sql<{ id: string }>`select id from factor where id = ${id} and ${isNew}`,
   })
   if (made.length === 0) return { outcome: 'expired' }
+  sendMails(cx)
   return { outcome: 'added', codes: isFirst ? codes : null, cookies: cookiesAfter(next, started) }
 }
 
@@ -286,10 +291,14 @@ export async function renewRecoveryCodes(
   const acting = as(cx, { kind: 'user', id: user_id })
   const when = join([hasFactor(user_id), sessionExists(session.id_hash)], ' and ')
   const { codes, making } = makeRecoveryCodes(acting, user_id, when)
+  const isMade = recoveryCodesAreNew(acting, user_id)
   const { made } = await cx.db.write({
     making,
+    mail: await factorAddedMail(acting, user_id, { how: 'codes' }, isMade),
     made: sql<{ n: number }>`select count(*) as n from recovery_code
       where user_id = ${user_id} and made_by = ${cx.rid}`,
   })
-  return made[0]?.n === codes.length ? codes : null
+  if (made[0]?.n !== codes.length) return null
+  sendMails(cx)
+  return codes
 }

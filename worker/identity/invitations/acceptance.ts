@@ -18,6 +18,8 @@ import {
 } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
+import type { OfferedRow } from '../consents/decisions.ts'
+import { acceptances, acceptedOnForm, listTextsOfSignUp } from '../consents/sign_up_texts.ts'
 import { ADDRESS_TAKEN } from '../login_ids/login_id_store.ts'
 import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
 import type { PasswordFault } from '../new_passwords/new_password.ts'
@@ -53,6 +55,8 @@ export type Invited = {
   session: LiveSession | null
   /** All that the person who is signed in lacks. */
   lacking: readonly Requirement[]
+  /** The texts that the form of a new account asks about. */
+  texts: readonly OfferedRow[]
 }
 
 /** The invitation of a link with the person who opens it; null for a dead one. One round trip. */
@@ -68,6 +72,7 @@ export async function openInvitation(
     session: [session],
     account,
     lacking,
+    texts,
   } = await cx.db.read({
     invitation: findOpenInvitation(cx, hash),
     session: findSession(cx, cookie),
@@ -75,12 +80,13 @@ export async function openInvitation(
       id: string
     }>`select id from user where id = ${userWithAddress({ key, former: key })}`,
     lacking: requirementsOf(cx, standingOf(cx, cookie)),
+    texts: listTextsOfSignUp(cx),
   })
   noteSession(cx, session)
   if (invitation === undefined) return null
   // The page speaks the language of the mail.
   if (session === undefined) cx.parties.locale = invitation.locale
-  return { invitation, hasAccount: account.length > 0, session: session ?? null, lacking }
+  return { invitation, hasAccount: account.length > 0, session: session ?? null, lacking, texts }
 }
 
 export type Acceptance =
@@ -107,13 +113,17 @@ function demands(cx: Context, row: OpenInvitation): readonly Statement[] {
   )
   return [
     refuseUnless(condition`not ${open} or (${holds})`, 'inviter_powerless'),
-    refuseUnless(condition`not ${open} or ${partiesAreThere(rights)}`, 'invited_rights_gone'),
+    refuseUnless(condition`not ${open} or ${partiesAreThere(then, rights)}`, 'invited_rights_gone'),
   ]
 }
 
 function readInviter({ inviter }: OpenInvitation): Actor {
-  const actor = JSON.parse(inviter)
-  return { ...actor, scopes: new Set(actor.scopes) }
+  const { places, ...actor } = JSON.parse(inviter)
+  return {
+    ...actor,
+    scopes: new Set(actor.scopes),
+    ...(places === undefined ? {} : { places: new Map(places) }),
+  }
 }
 
 /**
@@ -186,24 +196,28 @@ export async function acceptInvitation(
 /** Makes the account of an invitation, gives its rights and signs the person in. One write. */
 export async function signUpInvited(
   cx: Context,
-  { invitation }: Invited,
-  input: NewAccountInput,
+  { invitation, texts }: Invited,
+  input: NewAccountInput & { fields: (name: string) => string | undefined },
 ): Promise<
   | Acceptance
   | { outcome: 'done'; cookies: SessionCookies }
   /** The address got an account meanwhile. */
   | { outcome: 'exists' }
-  | { outcome: 'refused'; fault: PasswordFault }
+  | { outcome: 'refused'; fault: PasswordFault | 'unaccepted' }
 > {
   const { hash, address: email } = invitation
+  const accepted = acceptedOnForm(cx, hash, texts, input.fields)
+  if (accepted === null) return { outcome: 'refused', fault: 'unaccepted' }
   const account = await newAccount(cx, email, input)
   if (account.fault !== null) return { outcome: 'refused', fault: account.fault }
   const { row, acting, session } = account
+  const isMine = invitationIsMine(cx, hash)
   try {
     const write = cx.db.write({
       demands: demands(cx, invitation),
       used: consumeInvitation(cx, hash, row.id, condition`true`),
-      user: userCreation(acting, row, invitationIsMine(cx, hash)),
+      user: userCreation(acting, row, isMine),
+      texts: acceptances(cx, row.id, accepted, null, isMine),
       effects: effects(acting, invitation, row.id),
       session: session.statements,
       started: session.started,

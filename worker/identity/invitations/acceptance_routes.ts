@@ -10,12 +10,13 @@ import type { PlainKey } from '../../messages/catalogues.ts'
 import { english } from '../../messages/messages.ts'
 import { acceptInvitationPage, newInvitedPage } from '../../pages/account/invitation_page.ts'
 import { errorPage } from '../../pages/error_page.ts'
-import { pageMessages } from '../../pages/language.ts'
+import { localesOfReader, pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
+import { offerOnForm } from '../consents/sign_up_texts.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
@@ -85,7 +86,8 @@ async function create(c: Http, invited: Invited, token: string, form: Form): Pro
   if (!(await maySignUp(cx))) return noSignUp(c)
   const m = await pageMessages(c)
   const name = form.get('name')?.trim() ?? ''
-  const again = (error: string) => showNew(c, invited, token, { name, error }, 400)
+  const fields = (field: string) => form.get(field)
+  const again = (error: string) => showNew(c, invited, token, { name, error, fields }, 400)
   if (name !== '' && ([...name].length > NAME_MAX || !isLegible(name))) {
     return again(m('sign_up.name_refused'))
   }
@@ -96,8 +98,14 @@ async function create(c: Http, invited: Invited, token: string, form: Form): Pro
     user_agent: c.req.header('user-agent') ?? '',
     replaces: readSessionCookie(c),
     browsers: readKnownBrowsers(c),
+    fields,
   })
-  if (result.outcome === 'refused') return again(passwordFaultInWords(m, result.fault))
+  if (result.outcome === 'refused') {
+    const { fault } = result
+    return again(
+      fault === 'unaccepted' ? m('sign_up.texts_refused') : passwordFaultInWords(m, fault),
+    )
+  }
   if (result.outcome === 'dead') return dead(c)
   if (result.outcome === 'powerless') return powerless(c)
   // It is the account with which the invitation is accepted then.
@@ -147,18 +155,24 @@ async function show(
 
 async function showNew(
   c: Http,
-  { invitation }: Invited,
+  { invitation, texts }: Invited,
   token: string,
-  shown: { name: string; error?: string },
+  {
+    fields,
+    ...shown
+  }: { name: string; error?: string; fields?: (field: string) => string | undefined },
   status: 200 | 400,
 ): Promise<Response> {
   const { inviter_name: inviter, place, address } = invitation
   const values = { inviter, place, address, token, ...shown }
-  const more = { csrf: csrfToken(c), password_min: await passwordMinFor(c.var.cx, false) }
-  return c.html(
-    newInvitedPage({ ...values, ...more }, await pageMessages(c, { path: null })),
-    status,
-  )
+  const { cx } = c.var
+  const m = await pageMessages(c, { path: null })
+  const more = {
+    csrf: csrfToken(c),
+    password_min: await passwordMinFor(cx, false),
+    texts: offerOnForm(cx, invitation.hash, texts, localesOfReader(c, m), fields),
+  }
+  return c.html(newInvitedPage({ ...values, ...more }, m), status)
 }
 
 const dead = (c: Http) => refuse(c, 'invitation.dead', 'invitation_dead', 403)

@@ -1,4 +1,5 @@
 // The table `invitation`. Statements, no rules.
+import { isWithinReach } from '../../access/reach/reach.ts'
 import type { Context } from '../../context.ts'
 import { invitation } from '../../db/people_schema.ts'
 import {
@@ -72,17 +73,31 @@ export const consumeInvitation = (
 export const invitationIsMine = (cx: Context, hash: string): Condition =>
   condition`exists (select 1 from invitation where hash = ${hash} and used_by = ${cx.rid})`
 
-export const findInvitation = (id: string): Statement<InvitationRow> =>
-  sql`select * from invitation where id = ${id}`
+/**
+ * A condition: within a reach, an invitation that the actor made and that is about places there
+ * alone.
+ */
+export const isOwnWithin = (cx: Context): Condition =>
+  cx.actor.reach === undefined
+    ? TRUE
+    : condition`invited_by = ${cx.actor.id}
+        and not exists (select 1 from json_each(invitation."groups")
+          where not ${isWithinReach(cx, scalar`value`)})
+        and not exists (select 1 from json_each(invitation.grants)
+          where not ${isWithinReach(cx, scalar`value ->> 'object'`)})`
+
+export const findInvitation = (id: string, which: Condition): Statement<InvitationRow> =>
+  sql`select * from invitation where id = ${id} and ${which}`
 
 /** A page of invitations before the id `before`, and one more; the newest first. */
 export const listInvitationsBefore = (
   before: string,
   limit: number,
   address_key: string | null,
+  which: Condition,
 ): Statement<InvitationRow> =>
   sql`select * from invitation where (${before} = '' or id < ${before})
-    and (${address_key} is null or address_key = ${address_key})
+    and (${address_key} is null or address_key = ${address_key}) and ${which}
     order by id desc limit ${limit + 1}`
 
 /** A condition: nobody accepted the invitation, and nobody took it back. */

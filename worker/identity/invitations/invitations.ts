@@ -15,7 +15,7 @@ import {
 } from '../../access/invited_rights.ts'
 import { assertNothingLacks, demandPower, lackingToHandOn, nameLacks } from '../../access/power.ts'
 import { decodeCursor, lineSchema, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
-import type { Context } from '../../context.ts'
+import { type Context, carriedScopes } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { type Condition, condition, sql } from '../../db/sql.ts'
 import { emailKey, emailSchema } from '../../email_address.ts'
@@ -33,6 +33,7 @@ import {
   type InvitationRow,
   insertInvitation,
   invitationHas,
+  isOwnWithin,
   isPending,
   listInvitationsBefore,
   renewInvitation,
@@ -61,7 +62,12 @@ export const invitationInput = z
 
 const rightsShape = z.object({
   grants: z.array(
-    z.object({ role: z.string(), object: z.string(), expires_at: z.int().nullable() }),
+    z.object({
+      role: z.string(),
+      object: z.string(),
+      expires_at: z.int().nullable(),
+      condition: z.string().nullable().default(null),
+    }),
   ),
   groups: z.array(z.string()),
 })
@@ -115,8 +121,13 @@ export const scopesToInvite = ({ grants, groups }: InvitedRights): string[] =>
   grants.length + groups.length === 0 ? ['users:write'] : ['users:write', 'access:write']
 
 function assertMayInvite({ actor }: Context, rights: InvitedRights): void {
-  if (actor.scopes.has('manage')) return
-  const missing = scopesToInvite(rights).find((scope) => !actor.scopes.has(scope))
+  const carried = carriedScopes(actor)
+  if (actor.reach !== undefined && rights.groups.length === 0) {
+    const detail = 'must have a group that the actor reaches'
+    throw new Problem('forbidden', detail, [{ pointer: '/groups', detail }], 'scope_not_held')
+  }
+  if (carried.includes('manage')) return
+  const missing = scopesToInvite(rights).find((scope) => !carried.includes(scope))
   if (missing === undefined) return
   const detail = `an invitation with rights needs the scope ${missing} too`
   throw new Problem('forbidden', detail, [{ pointer: '/grants', detail }], 'scope_not_held')
@@ -137,13 +148,14 @@ export async function createInvitation(
   const texts = { grants: JSON.stringify(grants), groups: JSON.stringify(groups) }
   const read = await cx.db.read({
     lacks: lacking,
-    missing: listMissingParties(rights),
+    missing: listMissingParties(cx, rights),
     user: findUserByAddress(address),
     epoch: sql<{ epoch: number }>`select epoch from user where id = ${actor.id}
       union all select epoch from client where id = ${actor.id}`,
     introduction: findIntroduction(actor.id, texts.groups, texts.grants),
   })
-  assertNothingLacks(read.lacks)
+  // Within a reach, what is elsewhere is not there, and nothing is said of it.
+  if (actor.reach === undefined) assertNothingLacks(read.lacks)
   if (read.missing.length > 0) {
     throw new Problem(
       'invalid_request',
@@ -151,7 +163,9 @@ export async function createInvitation(
       read.missing.map(({ pointer }) => ({ pointer, detail: 'there is no such thing' })),
     )
   }
-  if (sign_up === 'off' && read.user.length === 0) {
+  assertNothingLacks(read.lacks)
+  // Whether there is an account is no matter of an actor that reaches some places alone.
+  if (sign_up === 'off' && read.user.length === 0 && actor.reach === undefined) {
     throw new Problem(
       'conflict',
       'nobody makes an account here: set sign_up to by_invitation or open first',
@@ -195,8 +209,14 @@ export async function createInvitation(
   return describeInvitation(cx, row)
 }
 
-const storedInviter = ({ actor: { kind, id, scopes, acting } }: Context): string =>
-  JSON.stringify({ kind, id, scopes: [...scopes], ...(acting === undefined ? {} : { acting }) })
+const storedInviter = ({ actor: { kind, id, scopes, places, reach, acting } }: Context): string =>
+  JSON.stringify({
+    kind,
+    id,
+    scopes: [...scopes],
+    ...(acting === undefined ? {} : { acting }),
+    ...(reach === undefined ? {} : { places: [...(places ?? [])], reach }),
+  })
 
 const linkMail = (
   cx: Context,
@@ -229,7 +249,7 @@ const notPending = () =>
 
 /** Throws Problem not_found. */
 export async function getInvitation(cx: Context, id: string): Promise<Invitation> {
-  const [row] = await cx.db.read(findInvitation(id))
+  const [row] = await cx.db.read(findInvitation(id, isOwnWithin(cx)))
   if (row === undefined) throw noSuchInvitation()
   return describeInvitation(cx, row)
 }
@@ -241,7 +261,7 @@ export async function listInvitations(
 ): Promise<PageOf<Invitation>> {
   const before = decodeCursor(cx, 'invitations', cursor)
   const key = address === undefined ? null : emailKey(address)
-  const rows = await cx.db.read(listInvitationsBefore(before, limit, key))
+  const rows = await cx.db.read(listInvitationsBefore(before, limit, key, isOwnWithin(cx)))
   return pageOf(
     cx,
     'invitations',
@@ -254,7 +274,7 @@ export async function listInvitations(
 
 /** The invitation, which the actor could make too. Throws Problem. */
 async function findWithinPower(cx: Context, id: string) {
-  const [row] = await cx.db.read(findInvitation(id))
+  const [row] = await cx.db.read(findInvitation(id, isOwnWithin(cx)))
   if (row === undefined) throw noSuchInvitation()
   const rights = invitedRightsOf(row)
   assertMayInvite(cx, rights)
@@ -309,4 +329,5 @@ export async function sendInvitation(cx: Context, id: string): Promise<Invitatio
 
 /** Lists what the one who invited lacks by now, of the scopes that it takes. */
 export const lackingScopes = (cx: Context, rights: InvitedRights) =>
-  lackingToHandOn(cx, scopesToInvite(rights), cx.now())
+  // Within a reach they are demanded on each place that the invitation names.
+  lackingToHandOn(cx, cx.actor.reach === undefined ? scopesToInvite(rights) : [], cx.now())

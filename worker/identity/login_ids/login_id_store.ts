@@ -22,6 +22,7 @@ import {
   TRUE,
 } from '../../db/sql.ts'
 import { emailKey, formerEmailKey } from '../../email_address.ts'
+import { appendEventOfEach } from '../../events.ts'
 import type { UserRow } from '../store.ts'
 import { userNameKey } from './user_names.ts'
 
@@ -74,6 +75,14 @@ export const findUsersByAddresses = (
   return sql`select user.*, k.value ->> 1 as named_key from json_each(${forms}) k
     join user on user.id = ${userWithAddress(wanted)}`
 }
+
+/** The users with these user names, each with the key of its name. */
+export const findUsersByUserNames = (
+  names: readonly string[],
+): Statement<UserRow & { named_key: string }> =>
+  sql`select user.*, named.key as named_key from login_id named
+    join user on user.id = named.user_id
+    where named.kind = 'user_name' and named.key in (${list(names.map(userNameKey))})`
 
 /** The names of a user: addresses first, the primary one before all others. */
 export const listLoginIds = (user_id: string): Statement<LoginIdRow> =>
@@ -159,7 +168,7 @@ export const demandAddressUnknown = (user_id: string, email: string, when: Condi
 
 /**
  * Takes the address from accounts that have not proven it, where the condition holds: its owner
- * has.
+ * has. Each loss is an event.
  */
 export const dropUnprovenOfOthers = (
   cx: Context,
@@ -169,6 +178,16 @@ export const dropUnprovenOfOthers = (
 ): readonly Statement[] => {
   const unproven = condition`${isOfOthers(user_id, email)} and login_id.verified_at is null`
   return [
+    appendEventOfEach(
+      cx,
+      {
+        ...{ type: 'user.login_id_lost', outcome: 'failure', subject_id: null },
+        data: { login_id: '', kind: 'email' },
+      },
+      sql`select substr(id, 5) as key, user_id as subject_id,
+          json_object('login_id', id, 'kind', 'email') as data
+        from login_id where ${unproven} and (${when})`,
+    ),
     sql`update user set email = '', email_key = '@' || id, email_verified = 0,
         version = version + 1, updated_at = ${cx.now()}
       where id in (select user_id from login_id where ${unproven} and login_id.is_primary = 1)

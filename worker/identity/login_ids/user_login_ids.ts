@@ -1,7 +1,7 @@
 // The names of a user for operators: listing, adding, removing, and which address mails go to. A
 // name that takes mails or signs in is power over the account, so nobody gives one to somebody who
 // holds more.
-import { assertNothingLacks, demandPower, lackingOver } from '../../access/power.ts'
+import { assertNothingLacks, demandPower, lackingOver, nameLacks } from '../../access/power.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId } from '../../crypto.ts'
@@ -100,7 +100,7 @@ async function readNames(cx: Context, id: string, lacking: ReturnType<typeof lac
   return { user, names }
 }
 
-/** Sends the changes, with power and version demanded. Throws Problem conflict. */
+/** Sends the changes, with power and version demanded. Throws Problem forbidden, conflict. */
 async function write(
   cx: Context,
   user: UserRow,
@@ -108,12 +108,14 @@ async function write(
   changes: readonly Statement[],
   isDone: Condition,
 ): Promise<void> {
-  const batch = cx.db.write([
-    ...demandPower(lacking),
-    demandUserAt(user, isDone),
-    ...changes,
-    touchUser(user.id, cx.now(), condition`version = ${user.version}`),
-  ])
+  const batch = nameLacks(cx, lacking, () =>
+    cx.db.write([
+      ...demandPower(lacking),
+      demandUserAt(user, isDone),
+      ...changes,
+      touchUser(user.id, cx.now(), condition`version = ${user.version}`),
+    ]),
+  )
   const answer = batch.catch((error: unknown) => {
     if (isAddressTaken(error)) throw nameTaken()
     throw error

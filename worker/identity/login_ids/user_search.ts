@@ -1,9 +1,10 @@
 // The list of users for operators: all, or those that a search and filters find.
 import { idSchema } from '../../access/principals.ts'
+import { assertEverywhere } from '../../access/reach/reach.ts'
 import { decodeCursor, listQuery, type PageOf, pageOf, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { emailSchema } from '../../email_address.ts'
-import { describeUser, statusSchema, type User } from '../users.ts'
+import { showUser, statusSchema, type User } from '../users.ts'
 import { listUsersAfter } from './user_search_store.ts'
 
 const factorKind = z.enum(['totp', 'passkey', 'any'])
@@ -45,7 +46,19 @@ export async function listUsers(
   cx: Context,
   { limit, cursor, ...filter }: z.output<typeof usersQuery>,
 ): Promise<PageOf<User>> {
+  const { email: _email, user_name: _name, status: _status, group: _group, ...others } = filter
+  for (const [name, value] of Object.entries(others)) {
+    // The answer would tell what is not shown.
+    if (value !== undefined) assertEverywhere(cx, `/${name}`, 'is asked by who reaches everything')
+  }
   const after = decodeCursor(cx, 'users', cursor)
   const rows = await cx.db.read(listUsersAfter(cx, after, limit, filter))
-  return pageOf(cx, 'users', rows, limit, (row) => row.id, describeUser)
+  return pageOf(
+    cx,
+    'users',
+    rows,
+    limit,
+    (row) => row.id,
+    (row) => showUser(cx, row),
+  )
 }

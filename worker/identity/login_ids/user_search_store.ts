@@ -2,6 +2,7 @@
 // Triggers of the migration write both, so that a person who is deleted, renamed or restored is
 // there as in `user`, whichever statement did it. Statements, no rules.
 import { addressForms, isAddress } from '../../access/named_users.ts'
+import { isBelow, membersBelow } from '../../access/reach/reach_store.ts'
 import type { Context } from '../../context.ts'
 import { type Condition, condition, join, type Statement, scalar, sql } from '../../db/sql.ts'
 import { lacksConsent } from '../consents/consent_store.ts'
@@ -90,7 +91,15 @@ export const listUsersAfter = (
   after: string,
   limit: number,
   filter: UserFilter,
-): Statement<UserRow> =>
-  sql`select user.* from user
-    where ${join([condition`user.id > ${after}`, ...conditionsOf(cx, filter)], ' and ')}
-    order by user.id limit ${limit + 1}`
+): Statement<UserRow> => {
+  const { reach } = cx.actor
+  const conditions = [condition`user.id > ${after}`, ...conditionsOf(cx, filter)]
+  if (reach === undefined) {
+    return sql`select user.* from user where ${join(conditions, ' and ')}
+      order by user.id limit ${limit + 1}`
+  }
+  if (filter.group !== undefined) conditions.push(isBelow(reach, scalar`${filter.group}`))
+  return sql`with recursive ${membersBelow(reach)}
+    select user.* from reached cross join user on user.id = reached.id
+    where ${join(conditions, ' and ')} order by user.id limit ${limit + 1}`
+}

@@ -6,6 +6,7 @@ import { join, sql } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
+import { factorAddedMail } from '../factors/factor_mail.ts'
 import { factorIsNew, hasFewerFactors, insertFactor } from '../factors/factor_store.ts'
 import {
   ALONE,
@@ -15,6 +16,7 @@ import {
   type OwnFactors,
 } from '../factors/own_factors.ts'
 import { makeRecoveryCodes } from '../factors/recovery_codes.ts'
+import { sendMails } from '../mail/mails.ts'
 import type { SessionCookies } from '../sessions.ts'
 import { sessionExists } from '../store.ts'
 import {
@@ -166,10 +168,12 @@ async function tryToAdd(
       isNew,
     ),
     codes: isFirst ? making : [],
+    mail: await factorAddedMail(acting, user_id, { how: 'passkey', factor: row.name }, isNew),
     session: next?.statements ?? null,
     started: next?.started ?? null,
     stored: sql<{ id: string }>`select id from factor where id = ${id} and ${isNew}`,
   })
   if (stored.length === 0) throw new PasskeyFault('passkey_taken')
+  sendMails(cx)
   return { outcome: 'added', codes: isFirst ? codes : null, cookies: cookiesAfter(next, started) }
 }

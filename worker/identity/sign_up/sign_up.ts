@@ -1,18 +1,21 @@
 // Sign-up: a person types an address, gets a link there, and chooses name and password behind it.
 // The account is made with the proven address, so nobody holds the address of another. Nothing
 // shows whether there is an account already: its mailbox alone is told.
-// Owns the table `sign_up` (sign_up_store.ts). Leaves the pages to sign_up_routes.ts, terms to be
-// accepted to what is asked of everybody after a sign-in, and what an account may do to access/.
+// Owns the table `sign_up` (sign_up_store.ts). Leaves the pages to sign_up_routes.ts, the
+// texts on its form to consents/, and what an account may do to access/.
 import type { Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
 import type { Condition } from '../../db/sql.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
+import type { OfferedRow } from '../consents/decisions.ts'
+import { acceptances, acceptedOnForm, listTextsOfSignUp } from '../consents/sign_up_texts.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { isAddressTaken } from '../login_ids/login_ids.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
 import type { PasswordFault } from '../new_passwords/new_password.ts'
+import { readKeptJourney } from '../return_to.ts'
 import type { SessionCookies } from '../sessions.ts'
 import { isUsable, userCreation } from '../users.ts'
 import { type NewAccountInput, newAccount } from './new_account.ts'
@@ -116,10 +119,16 @@ async function linkTo(
   return [insertSignUp(row, isWithin), ...statements]
 }
 
-/** The sign-up of a link; undefined when it is dead. One round trip. */
-export async function openSignUp(cx: Context, token: string): Promise<SignUpRow | undefined> {
-  const [row] = await cx.db.read(findSignUp(cx, sha256(token)))
-  return row
+/** A sign-up of a link, with the texts that its form asks about. */
+export type OpenSignUp = { row: SignUpRow; texts: readonly OfferedRow[] }
+
+/** Undefined when the link is dead. One round trip. */
+export async function openSignUp(cx: Context, token: string): Promise<OpenSignUp | undefined> {
+  const {
+    row: [row],
+    texts,
+  } = await cx.db.read({ row: findSignUp(cx, sha256(token)), texts: listTextsOfSignUp(cx) })
+  return row === undefined ? undefined : { row, texts }
 }
 
 export type SignUpOutcome =
@@ -127,33 +136,39 @@ export type SignUpOutcome =
   | { outcome: 'dead' }
   /** The address got an account in another way meanwhile. */
   | { outcome: 'exists' }
-  | { outcome: 'refused'; email: string; fault: PasswordFault }
+  | { outcome: 'refused'; open: OpenSignUp; fault: PasswordFault | 'unaccepted' }
 
 /**
  * Makes the account of a link and signs the person in. One batch: of any number of parallel forms
- * one makes an account. Round trips: 2.
+ * one makes an account. `fields`: those of the form, with its boxes. Round trips: 2.
  */
 export async function signUp(
   cx: Context,
-  input: NewAccountInput & { token: string },
+  input: NewAccountInput & { token: string; fields: (name: string) => string | undefined },
 ): Promise<SignUpOutcome> {
   // Stands before the hash: a caller without a link causes no work.
-  const found = await openSignUp(cx, input.token)
-  if (found === undefined) return { outcome: 'dead' }
-  const { hash, email } = found
+  const open = await openSignUp(cx, input.token)
+  if (open === undefined) return { outcome: 'dead' }
+  const { hash, email, journey: kept } = open.row
+  const accepted = acceptedOnForm(cx, hash, open.texts, input.fields)
+  if (accepted === null) return { outcome: 'refused', open, fault: 'unaccepted' }
   const account = await newAccount(cx, email, input)
-  if (account.fault !== null) return { outcome: 'refused', email, fault: account.fault }
+  if (account.fault !== null) return { outcome: 'refused', open, fault: account.fault }
   const { row, acting, session } = account
+  const journey = JSON.parse(kept)
+  const { sender } = readKeptJourney(cx, journey)
+  const isMine = signUpIsMine(cx, hash)
   try {
     const { started } = await cx.db.write({
       used: consumeSignUp(cx, hash),
-      user: userCreation(acting, row, signUpIsMine(cx, hash)),
+      user: userCreation(acting, row, isMine),
+      texts: acceptances(cx, row.id, accepted, sender, isMine),
       session: session.statements,
       started: session.started,
     })
     if (started.length === 0) return { outcome: 'dead' }
     const cookies = session.cookiesOf(started)
-    return { outcome: 'done', cookies, journey: JSON.parse(found.journey) }
+    return { outcome: 'done', cookies, journey }
   } catch (error) {
     if (isAddressTaken(error)) {
       return { outcome: 'exists' }

@@ -5,11 +5,12 @@ import { isLegible } from '../../api/legible_text.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm, readQuery } from '../../http.ts'
 import { errorPage } from '../../pages/error_page.ts'
-import { pageMessages } from '../../pages/language.ts'
+import { localesOfReader, pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
 import { newAccountPage, signUpPage, signUpSentPage } from '../../pages/sign_up_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { loadSettings } from '../../settings.ts'
+import { offerOnForm } from '../consents/sign_up_texts.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import {
@@ -22,6 +23,7 @@ import { readJourney, readKeptJourney } from '../return_to.ts'
 import { readSessionCookie, writeSessionCookie } from '../sessions.ts'
 import {
   isSignUpOpen,
+  type OpenSignUp,
   openSignUp,
   requestSignUp,
   SIGN_UP_CONFIRM_PATH,
@@ -63,7 +65,7 @@ export function signUpRoutes(): Hono<Env> {
     const token = readQuery(c).get('token') ?? ''
     const found = await openSignUp(c.var.cx, token)
     if (found === undefined || !(await isSignUpOpen(c.var.cx))) return deadLink(c)
-    return showAccount(c, { email: found.email, name: '', token }, 200)
+    return showAccount(c, found, { name: '', token }, 200)
   })
 
   /** Database round trips: 2. */
@@ -75,11 +77,12 @@ export function signUpRoutes(): Hono<Env> {
     const m = await pageMessages(c)
     const token = form.get('token') ?? ''
     const name = form.get('name')?.trim() ?? ''
+    const fields = (field: string) => form.get(field)
     if (name !== '' && ([...name].length > NAME_MAX || !isLegible(name))) {
       const found = await openSignUp(cx, token)
       if (found === undefined) return deadLink(c)
       const error = m('sign_up.name_refused')
-      return showAccount(c, { email: found.email, name: '', token, error }, 400)
+      return showAccount(c, found, { name: '', token, error, fields }, 400)
     }
     const result = await signUp(cx, {
       token,
@@ -89,10 +92,13 @@ export function signUpRoutes(): Hono<Env> {
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
       browsers: readKnownBrowsers(c),
+      fields,
     })
     if (result.outcome === 'refused') {
-      const error = passwordFaultInWords(m, result.fault)
-      return showAccount(c, { email: result.email, name, token, error }, 400)
+      const { fault } = result
+      const error =
+        fault === 'unaccepted' ? m('sign_up.texts_refused') : passwordFaultInWords(m, fault)
+      return showAccount(c, result.open, { name, token, error, fields }, 400)
     }
     if (result.outcome === 'dead') return deadLink(c)
     if (result.outcome === 'exists') return c.redirect('/login', 303)
@@ -105,12 +111,30 @@ export function signUpRoutes(): Hono<Env> {
 
 async function showAccount(
   c: Http,
-  shown: { email: string; name: string; token: string; error?: string },
+  { row, texts }: OpenSignUp,
+  {
+    fields,
+    ...shown
+  }: {
+    name: string
+    token: string
+    error?: string
+    /** Fields as they were sent before. */
+    fields?: (field: string) => string | undefined
+  },
   status: 200 | 400,
 ): Promise<Response> {
-  const password_min = await passwordMinFor(c.var.cx, false)
-  const values = { ...shown, csrf: csrfToken(c), password_min }
-  return c.html(newAccountPage(values, await pageMessages(c)), status)
+  const { cx } = c.var
+  const password_min = await passwordMinFor(cx, false)
+  const m = await pageMessages(c)
+  const values = {
+    ...shown,
+    email: row.email,
+    csrf: csrfToken(c),
+    password_min,
+    texts: offerOnForm(cx, row.hash, texts, localesOfReader(c, m), fields),
+  }
+  return c.html(newAccountPage(values, m), status)
 }
 
 async function deadLink(c: Http): Promise<Response> {

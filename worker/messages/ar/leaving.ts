@@ -96,6 +96,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.field_offline': 'في غيابك أيضًا',
   'export.field_role': 'الدور',
   'export.field_object_id': 'على',
+  'export.field_condition': 'الشرط',
   'export.field_not_before': 'من',
   'export.field_group_id': 'المجموعة',
   'export.field_type': 'الصنف',

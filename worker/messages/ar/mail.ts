@@ -89,6 +89,15 @@ export const arMail: TextsOf<typeof enMail> = {
   'mail_factor_removed.button': 'لم أكن أنا: تراجع',
   'mail_factor_removed.note': 'إذا كنت تريد ذلك فلا حاجة إلى شيء.',
 
+  'mail_factor_added.subject': 'تغيّر تسجيل دخولك إلى {service}',
+  'mail_factor_added.heading': 'تغيّر تسجيل دخولك',
+  'mail_factor_added.app':
+    'صار تطبيق المصادقة «{factor}» يُستخدم مع كلمة المرور لتسجيل الدخول إلى {service}.',
+  'mail_factor_added.passkey': 'صار مفتاح المرور «{factor}» يُستخدم لتسجيل الدخول إلى {service}.',
+  'mail_factor_added.codes':
+    'أُنشئت رموز استرداد جديدة لحسابك في {service}. لم تعد الرموز السابقة صالحة.',
+  'mail_factor_added.note': 'إن لم تكن أنت، فعيّن كلمة مرور جديدة الآن وتفقّد صفحة الأمان في حسابك.',
+
   'mail_recovery_codes_low.subject': 'بقي القليل من رموز الاسترداد في {service}',
   'mail_recovery_codes_low.heading': 'بقي القليل من رموز الاسترداد',
   'mail_recovery_codes_low.lead':

@@ -43,6 +43,8 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name': 'الاسم (اختياري)',
   'sign_up.create': 'إنشاء الحساب',
   'sign_up.name_refused': 'اكتب اسمًا ظاهرًا لا يزيد على 200 حرف.',
+  'sign_up.accept': 'أوافق على: {title}',
+  'sign_up.texts_refused': 'وافق على كل نص للمتابعة. من دون ذلك لا يُنشأ حساب.',
   'sign_up.dead': 'استُخدم من قبل، أو مضى عليه أكثر من يوم. اطلب رابطًا آخر.',
   'sign_up.off': 'ينشئ الحسابات القائمون على هذه الخدمة.',
   'sign_up.by_invitation': 'الحسابات الجديدة هنا بالدعوة. اتبع الرابط في دعوتك، أو اطلب دعوة.',

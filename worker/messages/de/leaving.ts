@@ -99,6 +99,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.field_offline': 'Auch in Ihrer Abwesenheit',
   'export.field_role': 'Rolle',
   'export.field_object_id': 'Auf',
+  'export.field_condition': 'Bedingung',
   'export.field_not_before': 'Ab',
   'export.field_group_id': 'Gruppe',
   'export.field_type': 'Typ',

@@ -97,6 +97,16 @@ export const deMail: TextsOf<typeof enMail> = {
   'mail_factor_removed.button': 'Das war ich nicht: rückgängig machen',
   'mail_factor_removed.note': 'Wenn Sie das wollten, ist nichts zu tun.',
 
+  'mail_factor_added.subject': 'Ihre Anmeldung bei {service} hat sich geändert',
+  'mail_factor_added.heading': 'Ihre Anmeldung hat sich geändert',
+  'mail_factor_added.app':
+    'Die Authentifizierungs-App „{factor}“ dient jetzt neben Ihrem Passwort zur Anmeldung bei {service}.',
+  'mail_factor_added.passkey': 'Der Passkey „{factor}“ dient jetzt zur Anmeldung bei {service}.',
+  'mail_factor_added.codes':
+    'Für Ihr Konto bei {service} wurden neue Wiederherstellungscodes erstellt. Die bisherigen gelten nicht mehr.',
+  'mail_factor_added.note':
+    'Wenn Sie das nicht waren, setzen Sie gleich ein neues Passwort und sehen Sie auf der Sicherheitsseite Ihres Kontos nach.',
+
   'mail_recovery_codes_low.subject': 'Wenige Wiederherstellungscodes bei {service} übrig',
   'mail_recovery_codes_low.heading': 'Wenige Wiederherstellungscodes übrig',
   'mail_recovery_codes_low.lead':

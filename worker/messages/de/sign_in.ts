@@ -47,6 +47,9 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name': 'Name (freiwillig)',
   'sign_up.create': 'Konto erstellen',
   'sign_up.name_refused': 'Geben Sie einen sichtbaren Namen mit höchstens 200 Zeichen ein.',
+  'sign_up.accept': 'Ich stimme zu: {title}',
+  'sign_up.texts_refused':
+    'Stimmen Sie jedem Text zu, um fortzufahren. Ohne dies gibt es kein Konto.',
   'sign_up.dead': 'Er wurde benutzt oder ist älter als ein Tag. Fordern Sie einen neuen an.',
   'sign_up.off': 'Konten erstellen diejenigen, die diesen Dienst betreiben.',
   'sign_up.by_invitation':

@@ -97,6 +97,7 @@ export const enLeaving = {
   'export.field_offline': 'Also while you are away',
   'export.field_role': 'Role',
   'export.field_object_id': 'On',
+  'export.field_condition': 'Condition',
   'export.field_not_before': 'From',
   'export.field_group_id': 'Group',
   'export.field_type': 'Type',

@@ -94,6 +94,16 @@ export const enMail = {
   'mail_factor_removed.button': 'It was not me: undo it',
   'mail_factor_removed.note': 'If you wanted this, there is nothing to do.',
 
+  'mail_factor_added.subject': 'Your sign-in at {service} has changed',
+  'mail_factor_added.heading': 'Your sign-in has changed',
+  'mail_factor_added.app':
+    'The authenticator app “{factor}” now signs in to your account at {service}, beside your password.',
+  'mail_factor_added.passkey': 'The passkey “{factor}” now signs in to your account at {service}.',
+  'mail_factor_added.codes':
+    'New recovery codes were made for your account at {service}. Those of before open nothing any more.',
+  'mail_factor_added.note':
+    'If it was not you, set a new password now, and look at the security page of your account.',
+
   'mail_recovery_codes_low.subject': 'Few recovery codes are left at {service}',
   'mail_recovery_codes_low.heading': 'Few recovery codes are left',
   'mail_recovery_codes_low.lead':

@@ -40,6 +40,8 @@ export const enSignIn = {
   'sign_up.name': 'Name (you may leave it out)',
   'sign_up.create': 'Create account',
   'sign_up.name_refused': 'Give a name of at most 200 characters that can be seen.',
+  'sign_up.accept': 'I accept: {title}',
+  'sign_up.texts_refused': 'Accept each text to go on. Without that there is no account.',
   'sign_up.dead': 'It was used, or is older than a day. Ask for another one.',
   'sign_up.off': 'Accounts are made by those who run this service.',
   'sign_up.by_invitation':

@@ -99,6 +99,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.field_offline': 'También en su ausencia',
   'export.field_role': 'Rol',
   'export.field_object_id': 'Sobre',
+  'export.field_condition': 'Condición',
   'export.field_not_before': 'A partir del',
   'export.field_group_id': 'Grupo',
   'export.field_type': 'Clase',

@@ -95,6 +95,17 @@ export const esMail: TextsOf<typeof enMail> = {
   'mail_factor_removed.button': 'No fui yo: deshacer',
   'mail_factor_removed.note': 'Si lo quería así, no hay nada que hacer.',
 
+  'mail_factor_added.subject': 'Su inicio de sesión en {service} ha cambiado',
+  'mail_factor_added.heading': 'Su inicio de sesión ha cambiado',
+  'mail_factor_added.app':
+    'La aplicación de autenticación «{factor}» sirve ahora, junto a su contraseña, para iniciar sesión en {service}.',
+  'mail_factor_added.passkey':
+    'La llave de acceso «{factor}» sirve ahora para iniciar sesión en {service}.',
+  'mail_factor_added.codes':
+    'Se crearon códigos de recuperación nuevos para su cuenta de {service}. Los anteriores ya no sirven.',
+  'mail_factor_added.note':
+    'Si no fue usted, ponga ahora una contraseña nueva y revise la página de seguridad de su cuenta.',
+
   'mail_recovery_codes_low.subject': 'Quedan pocos códigos de recuperación en {service}',
   'mail_recovery_codes_low.heading': 'Quedan pocos códigos de recuperación',
   'mail_recovery_codes_low.lead':

@@ -46,6 +46,8 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name': 'Nombre (opcional)',
   'sign_up.create': 'Crear la cuenta',
   'sign_up.name_refused': 'Escriba un nombre visible de 200 caracteres como máximo.',
+  'sign_up.accept': 'Acepto: {title}',
+  'sign_up.texts_refused': 'Acepte cada texto para continuar. Sin ello no hay cuenta.',
   'sign_up.dead': 'Ya se usó o tiene más de un día. Pida otro.',
   'sign_up.off': 'Las cuentas las crean quienes gestionan este servicio.',
   'sign_up.by_invitation':

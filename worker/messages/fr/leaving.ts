@@ -99,6 +99,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.field_offline': 'Aussi en votre absence',
   'export.field_role': 'Rôle',
   'export.field_object_id': 'Sur',
+  'export.field_condition': 'Condition',
   'export.field_not_before': 'À partir du',
   'export.field_group_id': 'Groupe',
   'export.field_type': 'Type',

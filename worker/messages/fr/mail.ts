@@ -98,6 +98,17 @@ export const frMail: TextsOf<typeof enMail> = {
   'mail_factor_removed.button': 'Ce n’était pas moi\u00a0: annuler',
   'mail_factor_removed.note': 'Si vous le vouliez, il n’y a rien à faire.',
 
+  'mail_factor_added.subject': 'Votre connexion à {service} a changé',
+  'mail_factor_added.heading': 'Votre connexion a changé',
+  'mail_factor_added.app':
+    'L’application d’authentification «\u00a0{factor}\u00a0» sert désormais, avec votre mot de passe, à vous connecter à {service}.',
+  'mail_factor_added.passkey':
+    'La clé d’accès «\u00a0{factor}\u00a0» sert désormais à vous connecter à {service}.',
+  'mail_factor_added.codes':
+    'De nouveaux codes de récupération ont été créés pour votre compte {service}. Les anciens ne valent plus.',
+  'mail_factor_added.note':
+    'Si ce n’était pas vous, choisissez tout de suite un nouveau mot de passe et consultez la page de sécurité de votre compte.',
+
   'mail_recovery_codes_low.subject': 'Il reste peu de codes de récupération chez {service}',
   'mail_recovery_codes_low.heading': 'Il reste peu de codes de récupération',
   'mail_recovery_codes_low.lead':

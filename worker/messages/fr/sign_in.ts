@@ -44,6 +44,9 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name': 'Nom (facultatif)',
   'sign_up.create': 'Créer le compte',
   'sign_up.name_refused': 'Donnez un nom visible de 200 caractères au plus.',
+  'sign_up.accept': 'J’accepte : {title}',
+  'sign_up.texts_refused':
+    'Acceptez chaque texte pour continuer. Sans cela, il n’y a pas de compte.',
   'sign_up.dead': 'Il a été utilisé ou date de plus d’un jour. Demandez-en un autre.',
   'sign_up.off': 'Les comptes sont créés par ceux qui gèrent ce service.',
   'sign_up.by_invitation':

@@ -99,6 +99,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.field_offline': 'Także pod Twoją nieobecność',
   'export.field_role': 'Rola',
   'export.field_object_id': 'Na',
+  'export.field_condition': 'Warunek',
   'export.field_not_before': 'Od kiedy',
   'export.field_group_id': 'Grupa',
   'export.field_type': 'Typ',

@@ -96,6 +96,16 @@ export const plMail: TextsOf<typeof enMail> = {
   'mail_factor_removed.button': 'To nie ja: cofnij zmianę',
   'mail_factor_removed.note': 'Jeśli to zamierzona zmiana, nie trzeba nic robić.',
 
+  'mail_factor_added.subject': 'Twoje logowanie w {service} zmieniło się',
+  'mail_factor_added.heading': 'Twoje logowanie zmieniło się',
+  'mail_factor_added.app':
+    'Aplikacja uwierzytelniająca „{factor}” służy teraz, obok hasła, do logowania w {service}.',
+  'mail_factor_added.passkey': 'Klucz dostępu „{factor}” służy teraz do logowania w {service}.',
+  'mail_factor_added.codes':
+    'Utworzono nowe kody zapasowe do Twojego konta w {service}. Poprzednie już nie działają.',
+  'mail_factor_added.note':
+    'Jeśli to nie Ty, ustaw od razu nowe hasło i sprawdź stronę bezpieczeństwa swojego konta.',
+
   'mail_recovery_codes_low.subject': 'Pozostało niewiele kodów zapasowych w {service}',
   'mail_recovery_codes_low.heading': 'Pozostało niewiele kodów zapasowych',
   'mail_recovery_codes_low.lead':

@@ -44,6 +44,9 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name': 'Imię i nazwisko (nieobowiązkowe)',
   'sign_up.create': 'Utwórz konto',
   'sign_up.name_refused': 'Podaj widoczną nazwę, najwyżej 200 znaków.',
+  'sign_up.accept': 'Akceptuję: {title}',
+  'sign_up.texts_refused':
+    'Zaakceptuj każdy tekst, aby przejść dalej. Bez tego nie powstanie konto.',
   'sign_up.dead': 'Został już użyty albo ma ponad dobę. Poproś o nowy.',
   'sign_up.off': 'Konta tworzą osoby prowadzące tę usługę.',
   'sign_up.by_invitation':

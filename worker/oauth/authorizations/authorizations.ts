@@ -1,6 +1,6 @@
 // Authorizations: one sign-in of a person to a client, the origin of its tokens and the family of
 // its refresh tokens. How one begins, which access token it gives at this moment, and how it ends.
-import { permissionsEverywhere } from '../../access/rights.ts'
+import { permissionsSomewhere } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { type Condition, join, type Statement, TRUE } from '../../db/sql.ts'
@@ -105,7 +105,7 @@ export async function entitleClient(
   const claimRows = await claimedRightsOf(cx, client, rows.claimRows, user_id, covered.scope)
   const subject = { subject: user_id, details: authorization_details }
   const powers = await powersOf(cx, isNeeded, rows.powers, subject)
-  const permissions = powers === null ? 'not_read' : permissionsEverywhere(powers.rights)
+  const permissions = powers === null ? 'not_read' : permissionsSomewhere(powers.rights)
   const found = entitlement(cx, {
     covered,
     wish,

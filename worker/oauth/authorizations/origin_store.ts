@@ -4,16 +4,19 @@
 // authorization, which has a sum of its own: an epoch only rises, so the sum is the same while none
 // of them was disabled, and enabling somebody brings no token back.
 import { type Condition, condition, join, type Statement, sql, TRUE } from '../../db/sql.ts'
+import { isStatusPresent, type StatusKind } from '../../status/entry_store.ts'
 import type { Act, ReadToken } from '../tokens/access_token.ts'
 
-type OfToken = Pick<ReadToken, 'origin' | 'epoch' | 'sub' | 'client_id'> & { act?: Act | null }
-type OriginKind = 'authorization' | 'device_token' | 'client' | 'device'
+type OfToken = Pick<ReadToken, 'origin' | 'epoch' | 'sub' | 'client_id'> & {
+  act?: Act | null
+  status?: ReadToken['status']
+}
 
 /**
  * The kinds of origin that a token can have, by its own word. Clients and devices are the origin of
  * tokens that they get for themselves, and a person is never the client of one.
  */
-function kindsOf({ origin, sub, client_id, act = null }: OfToken): readonly OriginKind[] {
+function kindsOf({ origin, sub, client_id, act = null }: OfToken): readonly StatusKind[] {
   if (act !== null) return origin === sub ? ['client'] : ['authorization']
   if (sub !== client_id) return ['authorization']
   return origin === sub ? ['client', 'device'] : ['device_token']
@@ -29,28 +32,34 @@ export const mayBeMinted = (token: OfToken): boolean => kindsOf(token).includes(
  * The state of a token's origin at this moment. Answers one row, with its kind, only while the
  * origin is not revoked and user, client or device may act. A token with `act` was exchanged by
  * another client than that of its origin (RFC 8693): then that client, and each party that acted
- * before it, must be active too. The token of a pairwise client does not name the person.
+ * before it, must be active too. The token of a pairwise client does not name the person. The entry
+ * of a status list that the token tells is the one that its origin still has.
  */
-export const findLiveOrigin = (token: OfToken, now: number): Statement<{ kind: OriginKind }> => {
-  const { origin, epoch, sub, client_id, act = null } = token
+export const findLiveOrigin = (token: OfToken, now: number): Statement<{ kind: StatusKind }> => {
+  const { origin, epoch, sub, client_id, status = null, act = null } = token
   const isExchanged = act !== null
   const isOfClient = isExchanged ? TRUE : condition`a.client_id = ${client_id}`
-  const statements: Record<OriginKind, Statement> = {
+  const statements: Record<StatusKind, Statement> = {
     authorization: sql`
       select 'authorization' as kind, 0 as epoch from authorization a
         join user u on u.id = a.user_id join client c on c.id = a.client_id
         where a.id = ${origin} and ${isOfClient}
           and (a.user_id = ${sub} or json_extract(c.members, '$.subject_type') = 'pairwise')
           and a.revoked_at is null and u.status = 'active' and c.status = 'active'
-          and a.epoch = u.epoch + c.epoch`,
+          and a.epoch = u.epoch + c.epoch
+          and ${isStatusPresent('authorization', origin, status)}`,
     device_token: sql`
       select 'device_token' as kind, d.epoch from device_token t join device d on d.id = t.device_id
         where t.id = ${origin} and d.id = ${sub}
-          and t.revoked_at is null and t.expires_at > ${now} and d.status = 'active'`,
+          and t.revoked_at is null and t.expires_at > ${now} and d.status = 'active'
+          and ${isStatusPresent('device_token', origin, status)}`,
     client: sql`
-      select 'client' as kind, epoch from client where id = ${sub} and status = 'active'`,
+      select 'client' as kind, epoch from client where id = ${sub} and status = 'active'
+        and ${isStatusPresent('client', sub, status)}`,
     device: sql`
-      select 'device' as kind, epoch from device where id = ${sub} and status = 'active'`,
+      select 'device' as kind, epoch from device where id = ${sub}
+        and status in ('active', 'unclaimed')
+        and ${isStatusPresent('device', sub, status)}`,
   }
   const found = join(
     kindsOf(token).map((kind) => statements[kind]),

@@ -42,6 +42,10 @@ const ofFamily = (hash: string, column: Statement): Scalar => scalar`(
   select ${column} from refresh_token t join authorization a on a.id = t.authorization_id
   where t.hash = ${hash})`
 
+/** The id of its family as SQL. */
+export const idOfFamily = (hash: string): Scalar =>
+  scalar`(select authorization_id from refresh_token where hash = ${hash})`
+
 /** Parts of its family as SQL; null where there is none. */
 export const sourceOfRefreshToken = (hash: string): Source => ({
   subject: ofFamily(hash, sql`a.user_id`),
@@ -87,7 +91,7 @@ export function useUnreadToken(
   { now, idle_ttl, isPlain }: { now: number; idle_ttl: number; isPlain: Condition },
 ) {
   const token = {
-    id: scalar`(select authorization_id from refresh_token where hash = ${hash})`,
+    id: idOfFamily(hash),
     token_hash: hash,
     parent: scalar`(select parent from refresh_token where hash = ${hash})`,
   }

@@ -13,6 +13,7 @@ import {
 } from '../../db/sql.ts'
 import type { UserRow } from '../../identity/users.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
+import { forgetStatus } from '../../status/entry_store.ts'
 
 export type AuthorizationRow = typeof authorization.$inferSelect
 
@@ -104,6 +105,7 @@ export function deleteEnded(cx: Context): readonly Statement[] {
       where authorization_id in (select id from authorization where ${isOver})`,
     sql`delete from refresh_token
       where authorization_id in (select id from authorization where ${isOver})`,
+    forgetStatus('authorization', sql`select id from authorization where ${isOver}`),
     sql`delete from authorization where ${isOver}`,
     sql`delete from authorization_code where expires_at < ${before}
       and not exists (select 1 from authorization where id = authorization_code.authorization_id)`,

@@ -2,7 +2,7 @@
 // decision of decision.ts is carried out. Login and consent lead back here; they do not know each
 // other. HTTP is routes.ts's.
 import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
-import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
+import { permissionsSomewhere, rightsOf } from '../../access/rights.ts'
 import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
 import { type Condition, join, type Statement, scalar, sql, TRUE } from '../../db/sql.ts'
@@ -17,7 +17,7 @@ import {
   standingIn,
   standingOf,
 } from '../../identity/requirements.ts'
-import { trustParameters } from '../../identity/return_to.ts'
+import { senderParameters, trustParameters } from '../../identity/return_to.ts'
 import {
   findSession,
   isSessionLive,
@@ -124,7 +124,7 @@ export async function authorize(
       stored: null,
       session,
       allowed,
-      permissions: permissionsEverywhere(rows.rights),
+      permissions: permissionsSomewhere(rows.rights),
       lacking: rows.lacking,
       isExpected: await isExpected(cx, client, request, session),
       narrowed: null,
@@ -188,7 +188,7 @@ export async function lookAt(
     stored,
     session,
     allowed: allowedTo(client, rows.allowed),
-    permissions: permissionsEverywhere(rows.rights),
+    permissions: permissionsSomewhere(rows.rights),
     lacking: rows.lacking,
     isExpected: await isExpected(cx, client, request, session),
     narrowed: rows.narrowed,
@@ -349,6 +349,7 @@ export function loginPath(
     return_to,
     form_target,
     form_target_mac: mac(cx, 'form target', form_target),
+    ...senderParameters(cx, return_to, client_id),
     ...(step_up ? { step_up: '1' } : {}),
     ...(trust_days === null ? {} : trustParameters(cx, return_to, trust_days)),
     ...(login_hint === undefined ? {} : { login_hint }),

@@ -131,7 +131,10 @@ export async function authenticate(
     return { kind: 'client', id, method, client, proofs: some(assertion), cnf: null }
   }
   if (device === undefined) throw invalidClient('unknown_client')
-  if (device.status !== 'active') throw invalidClient('device_not_active')
+  // One that nobody claimed proves who it is too; the grant says how little it gets.
+  if (device.status !== 'active' && device.status !== 'unclaimed') {
+    throw invalidClient('device_not_active')
+  }
   const live = liveCredentials(cx, rows.credentials)
   if ('assertion' in presented) {
     const keys = live.flatMap(({ jwk }) => (jwk === null ? [] : [JSON.parse(jwk) as Jwk]))

@@ -4,7 +4,7 @@
 // shown: nobody approves a question that they have not seen (better-auth CVE-2026-45337). The pages
 // are pages/device_page.ts.
 import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
-import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
+import { permissionsSomewhere, rightsOf } from '../../access/rights.ts'
 import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { mac, verifyMac } from '../../crypto.ts'
@@ -280,7 +280,7 @@ function questionOf(
       parties: [
         {
           id: session.user_id,
-          permissions: permissionsEverywhere(rows.rights),
+          permissions: permissionsSomewhere(rows.rights),
           narrowed: rows.narrowed,
         },
       ],

@@ -7,6 +7,7 @@ import type { AclRule } from '../../../policy/acl.ts'
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
+import { placeOfClaim, type StatusClaim, type StatusPlace } from '../../status/entry_store.ts'
 import type { Detail } from '../authorization_details.ts'
 import { issueToken, readToken, type TokenFormat } from './formats.ts'
 import type { RightsClaims } from './rights_claims.ts'
@@ -72,6 +73,8 @@ export type AccessTokenClaims = {
   cnf?: Confirmation
   authorization_details?: readonly Detail[]
   act?: Act
+  /** Draft Token Status List §6.1: the entry of its origin, added when it is signed. */
+  status?: StatusClaim
 } & RightsClaims
 
 /**
@@ -102,10 +105,11 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     ...(act === undefined ? {} : { act }),
     ...token.rights_claims,
   }
-  // Header or footer, signature, `iss` and dots come to less than 300 characters beside the
-  // issuer's own.
-  const bytes = new TextEncoder().encode(JSON.stringify(claims)).length + cx.config.issuer.length
-  if (Math.ceil((bytes * 4) / 3) + 300 > ACCESS_TOKEN_MAX) {
+  // Header or footer, signature, `iss`, dots and `status` come to less than 430 characters beside
+  // the issuer, which stands in two of them.
+  const { length } = new TextEncoder().encode(JSON.stringify(claims))
+  const bytes = length + 2 * cx.config.issuer.length
+  if (Math.ceil((bytes * 4) / 3) + 430 > ACCESS_TOKEN_MAX) {
     throw new OAuthError('invalid_scope', {
       description: `the access rules and groups do not fit into a token of ${ACCESS_TOKEN_MAX} characters: grant on groups instead of single devices, or ask for less`,
       reason: 'token_too_large',
@@ -185,6 +189,8 @@ export type ReadToken = {
   may_act: { sub?: unknown } | null
   /** The key it is bound to, or null. */
   cnf: Confirmation | null
+  /** Its entry of a status list; null where it tells none, as those of the version before. */
+  status: StatusPlace | null
   authorization_details: Detail[] | undefined
   /** All that it says, for introspection. */
   claims: Readonly<Record<string, unknown>>
@@ -229,6 +235,8 @@ export async function judgeAccessToken(
   const audiences = typeof aud === 'string' ? [aud] : Array.isArray(aud) ? (aud as string[]) : []
   if (audiences.length === 0) return { fault: 'not_our_token' }
   if (audience !== undefined && !audiences.includes(audience)) return { fault: 'token_for_others' }
+  const status = placeOfClaim(cx, claims['status'])
+  if (status === null && claims['status'] !== undefined) return { fault: 'not_our_token' }
   return {
     // Ids may have dots, the random part has none.
     origin: jti.slice(0, Math.max(0, jti.lastIndexOf('.'))),
@@ -244,6 +252,7 @@ export async function judgeAccessToken(
     act: (claims['act'] as Act | undefined) ?? null,
     may_act: (claims['may_act'] as { sub?: unknown } | undefined) ?? null,
     cnf: (claims['cnf'] as Confirmation | undefined) ?? null,
+    status,
     authorization_details: claims['authorization_details'] as Detail[] | undefined,
     claims,
   }

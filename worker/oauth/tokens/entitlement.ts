@@ -36,8 +36,8 @@ export type ClientBounds = {
 export type Party = {
   id: string
   /**
-   * Permissions on everything; null for one whose power is its registration alone. `not_read`:
-   * no scope of the token can hang on them.
+   * Permissions on everything or on some group; null for one whose power is its registration
+   * alone. `not_read`: no scope of the token can hang on them.
    */
   permissions: ReadonlySet<string> | null | 'not_read'
   /** Needed where mProxy may become the audience. */
@@ -129,8 +129,11 @@ export const knownScopes = (
     (one) => OUR_SCOPES.includes(one) || clients.some((client) => isRegisteredScope(client, one)),
   )
 
-/** Whether a subject with these permissions on everything holds a management scope. */
-export const holdsScope = (permissions: ReadonlySet<string>, scope: string): boolean =>
+/**
+ * Whether a subject with these permissions, on everything or somewhere, holds a management scope.
+ * How far a token with it reaches is the guard's to say, on each request.
+ */
+const holdsScope = (permissions: ReadonlySet<string>, scope: string): boolean =>
   permissions.has(scope) || permissions.has('manage')
 
 /** Whether the power of each party, as far as it bounds anything, has the scope. */

@@ -4,6 +4,7 @@ import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
 import type { UserRow } from '../../identity/users.ts'
 import type { Settings } from '../../settings.ts'
+import type { StatusClaim } from '../../status/entry_store.ts'
 import type { Detail } from '../authorization_details.ts'
 import type { Client } from '../clients/client_metadata.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
@@ -30,9 +31,17 @@ export type TokenAnswer = {
   issued_token_type?: string
 }
 
-/** Signs the access token and answers with it. The type follows from what it is bound to. */
-export async function answerToken(cx: Context, claims: AccessTokenClaims): Promise<TokenAnswer> {
-  const { access_token, expires_in } = await signAccessToken(cx, claims)
+/**
+ * Signs the access token with its entry of a status list, and answers with it. The type follows
+ * from what it is bound to.
+ */
+export async function answerToken(
+  cx: Context,
+  claims: AccessTokenClaims,
+  status: StatusClaim | null,
+): Promise<TokenAnswer> {
+  const whole = status === null ? claims : { ...claims, status }
+  const { access_token, expires_in } = await signAccessToken(cx, whole)
   const token_type = tokenTypeOf(claims.cnf)
   const { scope, authorization_details } = claims
   return {
@@ -64,11 +73,17 @@ export async function answerSignIn(
   {
     user,
     refresh_token,
+    status,
     nonce = null,
-  }: { user: UserRow; refresh_token: string | null; nonce?: string | null },
+  }: {
+    user: UserRow
+    refresh_token: string | null
+    status: StatusClaim
+    nonce?: string | null
+  },
 ): Promise<TokenAnswer> {
   const sub = await subjectFor(cx, client, sign_in.user_id)
-  const answer = await answerToken(cx, { ...claims, sub })
+  const answer = await answerToken(cx, { ...claims, sub }, status)
   const { access_token } = answer
   return {
     ...answer,

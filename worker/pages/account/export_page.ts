@@ -69,6 +69,7 @@ export const EXPORT_FIELDS = [
   'offline',
   'role',
   'object_id',
+  'condition',
   'not_before',
   'group_id',
   'type',

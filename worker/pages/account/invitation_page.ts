@@ -2,7 +2,7 @@
 import { html } from 'hono/html'
 import type { Messages } from '../../messages/messages.ts'
 import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
-import { newAccountForm } from '../sign_up_page.ts'
+import { newAccountForm, type TextToAccept } from '../sign_up_page.ts'
 
 type InvitationValues = {
   /** Name of the person who invites. */
@@ -32,6 +32,7 @@ ${hiddenFields({ token: v.token })}
 export type NewInvitedValues = InvitationValues & {
   name: string
   password_min: number
+  texts: readonly TextToAccept[]
   error?: string
 }
 

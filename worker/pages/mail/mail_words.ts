@@ -107,6 +107,18 @@ const WRITERS: { readonly [kind in MailKind]: Writer<kind> } = {
     button: m('mail_factor_removed.button'),
     note: m('mail_factor_removed.note'),
   }),
+  factor_added: (m, { service, how, factor = '' }) => ({
+    subject: m('mail_factor_added.subject', { service }),
+    heading: m('mail_factor_added.heading'),
+    lead: [
+      how === 'codes'
+        ? m('mail_factor_added.codes', { service })
+        : how === 'app'
+          ? m('mail_factor_added.app', { service, factor })
+          : m('mail_factor_added.passkey', { service, factor }),
+    ],
+    note: m('mail_factor_added.note'),
+  }),
   recovery_codes_low: (m, { service, left }) => ({
     subject: m('mail_recovery_codes_low.subject', { service }),
     heading: m('mail_recovery_codes_low.heading'),

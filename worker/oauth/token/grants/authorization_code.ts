@@ -10,6 +10,8 @@ import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
+import { findStatus } from '../../../status/entry_store.ts'
+import { tellStatus } from '../../../status/telling.ts'
 import {
   endAuthorization,
   entitleClient,
@@ -109,13 +111,15 @@ export async function redeem(
   const answers = await writeAs(cx, caller, {
     code: consumeCode(cx, hash, cx.now(), isProven(cx, caller)),
     authorization: started.statements,
+    status: findStatus('authorization', covered.id),
     reuse: reuse(cx, caller, code),
   })
   if (answers.code.length === 0) throw refused('code_not_consumed')
 
   const { refresh_token } = started
   const { nonce } = code
-  return answerSignIn(cx, settings, entitled, code, { user, refresh_token, nonce })
+  const status = await tellStatus(cx, 'authorization', covered.id, answers.status)
+  return answerSignIn(cx, settings, entitled, code, { user, refresh_token, status, nonce })
 }
 
 /** RFC 6749 §4.1.2: what a code issued ends when it is presented again. */

@@ -6,10 +6,13 @@
 import { type RightsRows, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
+import { noteSeen, writeSeen } from '../../../devices/seen.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings, type Settings } from '../../../settings.ts'
+import { findStatus } from '../../../status/entry_store.ts'
+import { tellStatus } from '../../../status/telling.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
 import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
@@ -45,7 +48,11 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
   const { client_id } = presented
   const isRegistered = recentClient(cx, client_id)?.scope.includes('mqtt') ?? true
   const isLikely = isRegistered && mayReachMqtt(cx, wish)
-  return { wish, reads: { rights: isLikely ? rightsOf(client_id, cx.now()) : null } }
+  const reads = {
+    rights: isLikely ? rightsOf(client_id, cx.now()) : null,
+    status: findStatus('client or device', client_id),
+  }
+  return { wish, reads }
 }
 
 /** Known before it is known who asks. A device with any other wish is refused. */
@@ -76,7 +83,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { wish }: Parameters,
-  { rights }: Answers<Parameters['reads']>,
+  { rights, status }: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   // RFC 6749 §4.4: confidential clients alone
   if (caller.method === 'none') {
@@ -96,8 +103,11 @@ export async function redeem(
           await rightsOfClient(cx, caller.client, wish, rights),
           settings,
         )
-  await writeAs(cx, caller, null)
-  return answerToken(cx, claims)
+  const seen = caller.kind === 'device' ? noteSeen(cx, caller.device) : null
+  if (seen !== null && caller.proofs.length === 0) cx.background(writeSeen(cx, seen))
+  await writeAs(cx, caller, caller.proofs.length === 0 ? null : seen)
+  const { kind, id } = caller
+  return answerToken(cx, claims, await tellStatus(cx, kind, id, status))
 }
 
 /** A device is as if registered for mqtt and nothing else. */
@@ -111,6 +121,9 @@ function deviceClaims(
   settings: Settings,
 ): AccessTokenClaims {
   const { mqtt_audience } = cx.config
+  if (device.status !== 'active') {
+    throw badScope('nobody has claimed this device, so it has no topics', 'device_unclaimed')
+  }
   if (askedScope(DEVICE, wish)?.some((one) => one !== 'mqtt')) {
     throw badScope('a device may ask for the scope mqtt', 'device_scope')
   }
@@ -129,7 +142,7 @@ function deviceClaims(
     epoch: device.epoch,
     sub: device.id,
     client_id: device.id,
-    ttl: settings.device_access_token_ttl,
+    ttl: readRows(rights)?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
     mqtt_client_id: device.mqtt_client_id,
     cnf,
     ...assertEntitled(found),

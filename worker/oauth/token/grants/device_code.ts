@@ -8,6 +8,8 @@ import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
+import { findStatus } from '../../../status/entry_store.ts'
+import { tellStatus } from '../../../status/telling.ts'
 import { acrFor } from '../../acr.ts'
 import { entitleClient, readWish, startAuthorization } from '../../authorizations/authorizations.ts'
 import { epochOf, findUserOf } from '../../authorizations/store.ts'
@@ -123,10 +125,12 @@ export async function redeem(
   const answers = await writeAs(cx, caller, {
     code: consumeDeviceAuthorization(cx, hash, isProven(cx, caller)),
     authorization: started.statements,
+    status: findStatus('authorization', signIn.id),
   })
   if (answers.code.length === 0) throw refused('device_code_not_consumed')
   const { refresh_token } = started
-  return answerSignIn(cx, settings, entitled, signIn, { user, refresh_token })
+  const status = await tellStatus(cx, 'authorization', signIn.id, answers.status)
+  return answerSignIn(cx, settings, entitled, signIn, { user, refresh_token, status })
 }
 
 /** RFC 8628 §3.5. Of parallel polls the first alone is in time. */

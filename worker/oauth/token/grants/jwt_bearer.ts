@@ -17,6 +17,8 @@ import {
 } from '../../../identity/requirements.ts'
 import { isUsable } from '../../../identity/users.ts'
 import { loadSettings } from '../../../settings.ts'
+import { findStatus } from '../../../status/entry_store.ts'
+import { tellStatus } from '../../../status/telling.ts'
 import { isAllAllowed, listAllowedScopes } from '../../authorizations/allowed_scope_store.ts'
 import {
   entitleClient,
@@ -163,15 +165,17 @@ async function begin(
   const isMine = condition`${isProven(cx, caller)} and ${isSignInUsable(signIn)}
     and ${meetsRequirements(cx, standing, demandsFactor)} and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
-  const { authorization, lackingNow } = await writeAs(cx, caller, {
+  const { authorization, lackingNow, entry } = await writeAs(cx, caller, {
     changes: started.statements,
     authorization: findAuthorization(signIn.id),
+    entry: findStatus('authorization', signIn.id),
     lackingNow: requirementsOf(cx, standing, demandsFactor),
   })
   if (authorization.length === 0) assertLacksNothing(lackingNow)
   if (authorization.length !== 1) throw refused('assertion_not_consumed')
   const { refresh_token } = started
-  return answerSignIn(cx, settings, entitled, signIn, { user, refresh_token })
+  const status = await tellStatus(cx, 'authorization', signIn.id, entry)
+  return answerSignIn(cx, settings, entitled, signIn, { user, refresh_token, status })
 }
 
 /** Nobody is there who could be asked. Throws OAuthError. */

@@ -12,6 +12,8 @@ import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
+import { findStatus } from '../../../status/entry_store.ts'
+import { tellStatus } from '../../../status/telling.ts'
 import {
   type Entitled,
   endedEvent,
@@ -20,6 +22,7 @@ import {
 } from '../../authorizations/authorizations.ts'
 import {
   findRefreshToken,
+  idOfFamily,
   isOfPlainFamily,
   type RefreshTokenRow,
   sourceOfRefreshToken,
@@ -70,6 +73,7 @@ export async function parameters(
   const reads = {
     token: findRefreshToken(hash),
     user: findUserOf(source.subject),
+    status: findStatus('authorization', idOfFamily(hash)),
     powers: powersReads(cx, client_id, wish, source),
     claimRows: rightsClaimsReads(cx, client_id, source),
   }
@@ -159,8 +163,12 @@ export async function redeem(
   const successor =
     caller.method === 'none' && token.cnf === null ? (rotated ?? newRefreshToken(cx)) : null
   // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
-  const answer = (one: Entitled) =>
-    answerSignIn(cx, settings, one, token, { user, refresh_token: successor })
+  const answer = async (one: Entitled) =>
+    answerSignIn(cx, settings, one, token, {
+      user,
+      refresh_token: successor,
+      status: await tellStatus(cx, 'authorization', token.id, rows.status),
+    })
   const isLate = now - token.last_used_at >= Math.min(NOTED_EVERY_MAX, idle_ttl / NOTED_IN_IDLE)
   const isKept = successor === null && token.head === token.token_hash && !isLate
   const isNoted = caller.proofs.length > 0 || isLink(client)

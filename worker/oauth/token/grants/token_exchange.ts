@@ -5,7 +5,7 @@
 // Nothing is written to issue it, and there is no refresh token.
 import type { AclRule } from '../../../../policy/acl.ts'
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { permissionsEverywhere, rightsOf } from '../../../access/rights.ts'
+import { permissionsSomewhere, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
 import { scalar } from '../../../db/sql.ts'
@@ -13,6 +13,7 @@ import { badRequest } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
+import { statusClaimOf } from '../../../status/entry_store.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
 import { findLiveOrigin, sumEpochs } from '../../authorizations/origin_store.ts'
 import {
@@ -207,7 +208,10 @@ export async function redeem(
     act,
   })
   await writeAs(cx, caller, null)
-  return { ...(await answerToken(cx, claims)), issued_token_type: ACCESS_TOKEN }
+  // The entry is that of the origin, which the subject token still has. Without one it is of before
+  // there were lists, and the new token does not outlive it.
+  const status = subject.status === null ? null : statusClaimOf(cx, subject.status)
+  return { ...(await answerToken(cx, claims, status)), issued_token_type: ACCESS_TOKEN }
 }
 
 /** The powers of a party, as they were read. */
@@ -216,7 +220,7 @@ const powersOfParty = (
 ): Pick<Party, 'permissions' | 'rights' | 'narrowed'> =>
   Array.isArray(powers)
     ? { permissions: 'not_read' }
-    : { ...powers, permissions: permissionsEverywhere(powers.rights) }
+    : { ...powers, permissions: permissionsSomewhere(powers.rights) }
 
 type Exchanging = Extract<Caller, { kind: 'client' }>
 

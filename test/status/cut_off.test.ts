@@ -1,0 +1,163 @@
+// Changes that take rights from more than 1,000 holders: one row ends their tokens at once for
+// introspection and /v1, and the job flips their entries page by page.
+import { expect, test } from 'vitest'
+import { sql } from '../../worker/db/sql.ts'
+import { changeClient } from '../../worker/oauth/clients/clients.ts'
+import { spreadStatus } from '../../worker/status/spreading.ts'
+import { countRoundTrips, type TestWorker } from '../context.ts'
+import { basic, signIn, token, write } from '../oauth/token_fixtures.ts'
+import { addGroup, addMember, addRole, give, startHouse } from './house.ts'
+import { claimsOf, statusOf } from './status_reader.ts'
+
+const allow = (topic: string) => ({ permission: 'allow', action: 'subscribe', topic })
+
+/** Devices in a group, which authenticate by the same secret as `dim-1`. */
+async function addFleet(worker: TestWorker, group_id: string, n: number) {
+  const numbers = sql`with recursive s(i) as (select 1 union all select i + 1 from s where i < ${n})`
+  await write(
+    worker,
+    sql`insert into principal (id, kind, rid, created_at)
+      ${numbers} select 'lamp-' || i, 'device', 'fixture', 1 from s`,
+    sql`insert into device (id, type, status, metadata, created_at, updated_at, version)
+      ${numbers} select 'lamp-' || i, 'type-of-dim-1', 'active', '{}', 1, 1, 1 from s`,
+    sql`insert into device_credential (id, device_id, kind, secret_hash, created_at)
+      select 'crd-' || d.id, d.id, 'secret', c.secret_hash, 1 from device d
+      join device_credential c on c.device_id = 'dim-1' where d.id like 'lamp-%'`,
+    sql`insert into membership (group_id, member_id, created_at)
+      ${numbers} select ${group_id}, 'lamp-' || i, 1 from s`,
+  )
+}
+
+async function startFleet(n: number) {
+  const house = await startHouse()
+  const { worker } = house
+  await addGroup(worker, 'fleet')
+  await addGroup(worker, 'lamps', 'fleet')
+  await addFleet(worker, 'lamps', n)
+  await addRole(worker, 'reader', [allow('news/#')])
+  const grant = await give(worker, 'fleet', 'reader', '*')
+  const ofLamp = async (i: number) => {
+    const headers = basic(`lamp-${i}`, 'of-dim-1')
+    const { body } = await token(worker, { grant_type: 'client_credentials' }, headers)
+    return body.access_token ?? ''
+  }
+  const isActive = async (one: string) => (await house.look(one))['active']
+  const changes = () => worker.context().db.read(sql<{ n: number }>`select n from status_change`)
+  return { ...house, grant, ofLamp, isActive, changes }
+}
+
+test('1,000 holders are flipped at once', async () => {
+  const { worker, ofLamp, changes } = await startFleet(998)
+  const lamp = await ofLamp(998)
+  await write(worker, sql`delete from "grant"`)
+  expect(await changes()).toEqual([])
+  expect(await statusOf(worker, lamp)).toBe(3)
+})
+
+test('of more, the tokens are refused at once, and flipped by the job', async () => {
+  const { worker, tokens, ofLamp, isActive, changes } = await startFleet(1200)
+  const [first, last, stranger] = [await ofLamp(1), await ofLamp(1200), await tokens.device()]
+  await write(worker, sql`delete from "grant"`)
+  expect(await changes()).toHaveLength(1)
+  expect(await statusOf(worker, first)).toBe(0)
+  expect([await isActive(first), await isActive(last)]).toEqual([false, false])
+  expect(await isActive(stranger)).toBe(true)
+
+  // A token that is fetched meanwhile is good, now and later; it takes one round trip more, once.
+  const anew = await countRoundTrips(worker, () => ofLamp(1))
+  expect(anew.roundTrips).toBe(2)
+  expect(await isActive(anew.value)).toBe(true)
+  expect((await countRoundTrips(worker, () => ofLamp(1))).roundTrips).toBe(1)
+  expect(await statusOf(worker, first)).toBe(3)
+
+  await spreadStatus(worker.context())
+  expect(await changes()).toEqual([])
+  const seen = [first, last, anew.value, stranger].map((one) => statusOf(worker, one))
+  expect(await Promise.all(seen)).toEqual([3, 3, 0, 0])
+  expect(await isActive(anew.value)).toBe(true)
+  expect(await isActive(last)).toBe(false)
+  expect(await isActive(await ofLamp(1200))).toBe(true)
+})
+
+test('a change of a type, a role and a place that is large is cut off too', async () => {
+  const { worker, ofLamp, isActive, changes, tokens } = await startFleet(1200)
+  await give(worker, 'lamps', 'reader', 'home')
+  const stranger = await tokens.person()
+  for (const change of [
+    sql`update device_type set acl = '[]' where name = 'type-of-dim-1'`,
+    sql`update role set acl = '[]' where name = 'reader'`,
+    sql`update "group" set parent_id = 'home' where id = 'lamps'`,
+  ]) {
+    const before = await ofLamp(7)
+    expect(await isActive(before)).toBe(true)
+    await write(worker, change)
+    expect(await changes()).toHaveLength(1)
+    expect(await isActive(before)).toBe(false)
+    expect(await isActive(stranger)).toBe(true)
+    await spreadStatus(worker.context())
+    expect(await statusOf(worker, before)).toBe(3)
+  }
+})
+
+test('a job that breaks off is taken up where it was', async () => {
+  const { worker, ofLamp } = await startFleet(5000)
+  const tokens = await Promise.all([1, 2500, 4999].map(ofLamp))
+  await write(worker, sql`delete from "grant"`)
+  const cx = worker.context()
+  let writes = 0
+  const breaking = {
+    ...cx,
+    db: {
+      ...cx.db,
+      write: (async (batch) => {
+        writes += 1
+        if (writes === 3) throw new Error('the process ended')
+        return cx.db.write(batch)
+      }) as typeof cx.db.write,
+    },
+  }
+  await expect(spreadStatus(breaking)).rejects.toThrow('the process ended')
+  const values = () => Promise.all(tokens.map((one) => statusOf(worker, one)))
+  expect(await values()).toEqual([3, 3, 0])
+  await Promise.all([spreadStatus(cx), spreadStatus(cx)])
+  expect(await values()).toEqual([3, 3, 3])
+  const entries = await cx.db.read(
+    sql<{ n: number }>`select count(*) as n from status_entry where origin_id like 'lamp-%'`,
+  )
+  expect(entries).toEqual([{ n: 5000 }])
+})
+
+test('a client with many people that is disabled ends for all of them', async () => {
+  const { worker, changes } = await startHouse().then((house) => ({
+    ...house,
+    changes: () => house.worker.context().db.read(sql`select n from status_change`),
+  }))
+  const { access_token, authorization_id } = await signIn(worker, { scope: 'openid mqtt' })
+  await write(
+    worker,
+    sql`insert into authorization (id, user_id, client_id, scope, resource, auth_time, amr, created_at,
+        last_used_at, offline)
+      with recursive s(i) as (select 1 union all select i + 1 from s where i < 1100)
+      select 'azn-' || i, 'ann', client_id, scope, resource, 1, '[]', 1, 1, 1
+      from s join authorization on authorization.id = ${authorization_id}`,
+  )
+  await changeClient(worker.context(), 'app', { status: 'disabled' }, null)
+  expect(await changes()).toHaveLength(1)
+  await spreadStatus(worker.context())
+  expect(await changes()).toEqual([])
+  expect(await statusOf(worker, access_token)).toBe(1)
+  const left = await worker
+    .context()
+    .db.read(sql`select 1 from status_entry where kind = 'authorization'`)
+  expect(left).toEqual([])
+})
+
+test('a member that leaves while its change is spread is flipped as well', async () => {
+  const { worker, ofLamp } = await startFleet(1200)
+  const lamp = await ofLamp(9)
+  await write(worker, sql`delete from "grant"`)
+  await write(worker, sql`delete from membership where member_id = 'lamp-9'`)
+  expect(await statusOf(worker, lamp)).toBe(3)
+  expect(claimsOf(await ofLamp(9)).status).not.toEqual(claimsOf(lamp).status)
+  await addMember(worker, 'lamps', 'lamp-9')
+})

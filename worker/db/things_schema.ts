@@ -1,0 +1,122 @@
+// Further tables of devices/, which it alone writes; the others, and the manners of all, are in
+// schema.ts.
+import { integer } from 'drizzle-orm/sqlite-core/columns/integer'
+import { text } from 'drizzle-orm/sqlite-core/columns/text'
+import { index, uniqueIndex } from 'drizzle-orm/sqlite-core/indexes'
+import { primaryKey } from 'drizzle-orm/sqlite-core/primary-keys'
+import { sqliteTable } from 'drizzle-orm/sqlite-core/table'
+
+// --- devices ----------------------------------------------------------------------------------
+
+export const device_type = sqliteTable('device_type', {
+  name: text().primaryKey(),
+  description: text().notNull(),
+  acl: text().notNull(), // JSON array of rule templates
+  created_at: integer().notNull(),
+  updated_at: integer().notNull(),
+  version: integer().notNull(),
+  names: text().notNull().default('{}'), // JSON object: for people, by language
+  permissions: text().notNull().default('[]'), // JSON array: what may be asked of its devices
+  token_ttl: integer(),
+  credential_kinds: text(), // JSON array; null: each kind
+  claim: text({ enum: ['never', 'once', 'again'] })
+    .notNull()
+    .default('never'),
+  fields: text(), // JSON Schema of metadata; null: texts alone
+})
+
+/** Numbers that makers gave to devices. A row outlives its device. */
+export const hardware_id = sqliteTable(
+  'hardware_id',
+  {
+    kind: text().notNull(), // serial, mac, imei, or another word
+    key: text().notNull(), // one for all ways to write the value
+    value: text().notNull(),
+    device_id: text().notNull(),
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.kind, t.key] }),
+    index('hardware_id_device').on(t.device_id, t.kind, t.key),
+  ],
+)
+
+/** The tags of devices, by which they are found. Triggers write it. */
+export const device_tag = sqliteTable(
+  'device_tag',
+  { tag: text().notNull(), device_id: text().notNull() },
+  (t) => [
+    primaryKey({ columns: [t.tag, t.device_id] }),
+    index('device_tag_device').on(t.device_id),
+  ],
+)
+
+/** The metadata of devices that are one value, by which they are found. Triggers write it. */
+export const device_value = sqliteTable(
+  'device_value',
+  { name: text().notNull(), value: text().notNull(), device_id: text().notNull() },
+  (t) => [
+    primaryKey({ columns: [t.name, t.value, t.device_id] }),
+    index('device_value_device').on(t.device_id),
+  ],
+)
+
+/** The words of devices; the FTS5 table `device_search` stands over it. Triggers write it. */
+export const device_text = sqliteTable(
+  'device_text',
+  {
+    id: integer().primaryKey(),
+    device_id: text().notNull(),
+    name: text().notNull(),
+    ids: text().notNull(),
+    words: text().notNull(),
+  },
+  (t) => [uniqueIndex('device_text_device').on(t.device_id)],
+)
+
+/** Claim tokens: each is the secret of a batch of devices, by which they register their keys. */
+export const claim_batch = sqliteTable('claim_batch', {
+  id: text().primaryKey(),
+  hash: text().notNull().unique(), // of the token
+  name: text(),
+  type: text().notNull(),
+  group_id: text(), // the place of its devices
+  uses: integer().notNull(),
+  used: integer().notNull(),
+  again: text({ enum: ['keep', 'reset'] }).notNull(),
+  is_listed: integer().notNull(), // 1: only the numbers of `claim_number`
+  is_wide: integer().notNull(), // 1: made by an actor that may give each device everything
+  created_by: text(),
+  created_at: integer().notNull(),
+  expires_at: integer().notNull(),
+  revoked_at: integer(),
+})
+
+/** The hardware ids to which a claim token is limited. */
+export const claim_number = sqliteTable(
+  'claim_number',
+  { batch_id: text().notNull(), kind: text().notNull(), key: text().notNull() },
+  (t) => [primaryKey({ columns: [t.batch_id, t.kind, t.key] })],
+)
+
+/** Devices that came in by a claim token. */
+export const claim_use = sqliteTable(
+  'claim_use',
+  {
+    rid: text().primaryKey(), // of the request: a repeated batch counts once
+    batch_id: text().notNull(),
+    device_id: text().notNull(),
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    index('claim_use_batch').on(t.batch_id, t.device_id),
+    index('claim_use_device').on(t.device_id),
+  ],
+)
+
+/** Proofs that devices signed for a claim, so that none counts twice. */
+export const claim_proof = sqliteTable(
+  'claim_proof',
+  { hash: text().primaryKey(), rid: text().notNull(), expires_at: integer().notNull() },
+  (t) => [index('claim_proof_end').on(t.expires_at)],
+)

@@ -1,0 +1,387 @@
+// Getting devices in. An import: rows are read, judged and stored in chunks, one read and one write
+// each, and answered line by line, so that a million of them need no more memory than ten thousand.
+// Files: import_rows.ts reads rows, import_store.ts has their statements; claim_tokens.ts and
+// claims.ts have devices that come by themselves, claim_store.ts their statements, release.ts what
+// frees one; routes.ts and claim_routes.ts the paths.
+// Tables: `claim_batch`, `claim_use`, `claim_serial`; with the rest of the room those of devices.
+// Leaves single devices to ../devices.ts, and memberships and power to access/.
+import { decodeCursor, encodeCursor, fieldErrors } from '../../api.ts'
+import type { Context } from '../../context.ts'
+import { randomId } from '../../crypto.ts'
+import { BatchRefused, ConstraintViolation } from '../../db/database.ts'
+import type { Statement } from '../../db/sql.ts'
+import { type FieldError, Problem } from '../../errors.ts'
+import { appendEvent } from '../../events.ts'
+import {
+  assertKinds,
+  assertNotOver,
+  assertSoundCredentials,
+  newCredential,
+} from '../credentials.ts'
+import { assertMetadata } from '../device_metadata.ts'
+import { type DeviceInput, deviceInput } from '../device_schema.ts'
+import { type DeviceTypeRow, findDeviceTypesByNames } from '../device_types.ts'
+import { planCreation, planDevice, rowOfNew, type WholeDeviceRow } from '../devices.ts'
+import { hardwareKey, withKeys } from '../hardware_ids.ts'
+import { demandDevicePower, guarded, lackingToRegister } from '../refusals.ts'
+import type { DeviceRow } from '../store.ts'
+import { type ImportFormat, type ImportRow, readImportRows } from './import_rows.ts'
+import {
+  findDevicesOf,
+  findKnownGroups,
+  findOwnersOf,
+  findTakenIds,
+  insertDevices,
+  type OwnedHardwareId,
+} from './import_store.ts'
+
+/** Rows that are stored together. */
+const CHUNK = 500
+
+const CURSOR = 'device import'
+
+export type ImportRequest = {
+  format: ImportFormat
+  dry_run: boolean
+  /** The token of a former answer: the rows up to its line are passed over. */
+  resume: string | undefined
+}
+
+type Change = 'created' | 'updated' | 'unchanged'
+type Result = { line: number; id: string | null } & (
+  | { result: Change }
+  | { result: 'failed'; errors: FieldError[] }
+)
+
+/**
+ * Imports devices and answers lines of JSON while it goes on: the job, a line for each row, a token
+ * to go on with after each chunk, and a summary. Throws Problem before the first line.
+ */
+export async function importDevices(
+  cx: Context,
+  body: AsyncIterable<Uint8Array>,
+  { format, dry_run, resume }: ImportRequest,
+): Promise<ReadableStream<Uint8Array>> {
+  const [job, from] = readResume(cx, resume)
+  const rows = readImportRows(body, format)
+  // CSV without names is refused before the answer begins.
+  const first = await rows.next()
+  const lines = importLines(cx, chunksOf(first, rows, from), { job, dry_run })
+  const utf8 = new TextEncoder()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await lines.next()
+      if (done) controller.close()
+      else {
+        const text = value.map((line) => `${JSON.stringify(line)}\n`).join('')
+        controller.enqueue(utf8.encode(text))
+      }
+    },
+    async cancel() {
+      await lines.return(undefined)
+    },
+  })
+}
+
+function readResume(cx: Context, resume: string | undefined): [job: string, line: number] {
+  if (resume === undefined) return [randomId(cx, 'imp'), 0]
+  const [job = '', line = ''] = decodeCursor(cx, CURSOR, resume).split(' ')
+  return [job, Number(line)]
+}
+
+/** A row as it was read, with its keys. */
+type Candidate = { line: number; input: DeviceInput; keys: readonly string[] }
+type Chunk = { rows: Candidate[]; failed: Result[]; last: number }
+
+/**
+ * Rows in chunks. A chunk ends before a row that speaks of a device of its own rows, which then
+ * finds that device stored.
+ */
+async function* chunksOf(
+  first: IteratorResult<ImportRow>,
+  rest: AsyncGenerator<ImportRow>,
+  from: number,
+): AsyncGenerator<Chunk> {
+  let chunk: Chunk = { rows: [], failed: [], last: from }
+  let seen = new Set<string>()
+  for (let next = first; !next.done; next = await rest.next()) {
+    const { line } = next.value
+    if (line <= from) continue
+    const read = readRow(next.value)
+    const isFull = chunk.rows.length + chunk.failed.length >= CHUNK
+    if (isFull || ('keys' in read && read.keys.some((key) => seen.has(key)))) {
+      yield chunk
+      chunk = { rows: [], failed: [], last: line }
+      seen = new Set()
+    }
+    chunk.last = line
+    if ('keys' in read) {
+      chunk.rows.push(read)
+      for (const key of read.keys) seen.add(key)
+    } else chunk.failed.push(read)
+  }
+  if (chunk.rows.length + chunk.failed.length > 0) yield chunk
+}
+
+const failure = (line: number, id: string | null, errors: FieldError[]): Result => ({
+  line,
+  id,
+  result: 'failed',
+  errors,
+})
+
+function readRow(row: ImportRow): Candidate | Result {
+  const { line } = row
+  if ('fault' in row) return failure(line, null, [{ pointer: '', detail: row.fault }])
+  const read = deviceInput.safeParse(row.value)
+  if (!read.success) return failure(line, null, fieldErrors(read.error))
+  const { id, hardware_ids = [] } = read.data
+  const keys = hardware_ids.map((one) => `${one.kind} ${hardwareKey(one)}`)
+  if (id !== undefined) keys.push(`id ${id}`)
+  if (keys.length > 0) return { line, input: read.data, keys }
+  const detail = 'is needed, or a hardware id: a second run would make another device'
+  return failure(line, null, [{ pointer: '/id', detail }])
+}
+
+type Line = Result | object
+
+async function* importLines(
+  cx: Context,
+  chunks: AsyncGenerator<Chunk>,
+  { job, dry_run }: { job: string; dry_run: boolean },
+): AsyncGenerator<readonly Line[]> {
+  const summary = { created: 0, updated: 0, unchanged: 0, failed: 0 }
+  yield [{ job, dry_run }]
+  for await (const chunk of chunks) {
+    const results = [...chunk.failed, ...(await importChunk(cx, chunk.rows, job, dry_run))]
+    results.sort((a, b) => a.line - b.line)
+    for (const { result } of results) summary[result]++
+    const resume = encodeCursor(cx, CURSOR, `${job} ${chunk.last}`)
+    yield [...results, { line: chunk.last, resume }]
+  }
+  yield [{ summary }]
+}
+
+// --- a chunk ----------------------------------------------------------------------------------
+
+type Standing = {
+  types: ReadonlyMap<string, DeviceTypeRow>
+  groups: ReadonlySet<string>
+  taken: ReadonlySet<string>
+  owners: ReadonlyMap<string, string>
+  devices: ReadonlyMap<string, WholeDeviceRow>
+}
+
+/** A row with what it changes. */
+type Planned = { line: number; id: string; change: Change } & (
+  | { made: New }
+  | { statements: readonly Statement[] }
+)
+
+async function importChunk(
+  cx: Context,
+  rows: readonly Candidate[],
+  job: string,
+  dry_run: boolean,
+): Promise<Result[]> {
+  if (rows.length === 0) return []
+  const standing = await readStanding(cx, rows)
+  const results: Result[] = []
+  const planned: Planned[] = []
+  for (const { line, input } of rows) {
+    try {
+      planned.push({ line, ...(await planRow(cx, input, standing)) })
+    } catch (error) {
+      results.push(failure(line, input.id ?? null, errorsOf(error)))
+    }
+  }
+  const stored = dry_run ? await tryPlans(cx, planned) : await store(cx, planned, job)
+  return [...results, ...stored]
+}
+
+/** All that the rows name, in one read. */
+async function readStanding(cx: Context, rows: readonly Candidate[]): Promise<Standing> {
+  const ids = rows.flatMap(({ input }) => input.id ?? [])
+  const numbers = rows.flatMap(({ input }) => withKeys(input.hardware_ids ?? []))
+  const groups = new Set(rows.flatMap(({ input }) => input.groups ?? []))
+  const found = await cx.db.read({
+    types: findDeviceTypesByNames([...new Set(rows.map(({ input }) => input.type))]),
+    groups: findKnownGroups([...groups]),
+    taken: findTakenIds(ids),
+    owners: findOwnersOf(numbers),
+    devices: findDevicesOf(ids, numbers),
+  })
+  return {
+    types: new Map(found.types.map((row) => [row.name, row])),
+    groups: new Set(found.groups.map(({ id }) => id)),
+    taken: new Set(found.taken.map(({ id }) => id)),
+    owners: new Map(found.owners.map(({ kind, key, device_id }) => [`${kind} ${key}`, device_id])),
+    devices: new Map(found.devices.map((row) => [row.id, row])),
+  }
+}
+
+const refused = (pointer: string, detail: string) =>
+  new Problem('conflict', 'the row cannot be imported', [{ pointer, detail }])
+
+/** Throws Problem. */
+async function planRow(cx: Context, input: DeviceInput, standing: Standing) {
+  const type = standing.types.get(input.type)
+  if (type === undefined) throw refused('/type', 'there is no such device type')
+  const missing = (input.groups ?? []).findIndex((group) => !standing.groups.has(group))
+  if (missing >= 0) throw refused(`/groups/${missing}`, 'there is no such group')
+  const owners = (input.hardware_ids ?? []).flatMap(
+    (one) => standing.owners.get(`${one.kind} ${hardwareKey(one)}`) ?? [],
+  )
+  const known = input.id === undefined ? undefined : standing.devices.get(input.id)
+  const id = known?.id ?? input.id ?? owners[0]
+  if (owners.some((owner) => owner !== id)) {
+    throw refused('/hardware_ids', 'is that of another device')
+  }
+  const current = id === undefined ? undefined : standing.devices.get(id)
+  if (current !== undefined) {
+    const { change, statements } = await planDevice(cx, { ...input, id: current.id }, current, type)
+    return { id: current.id, change, statements }
+  }
+  if (id !== undefined && standing.taken.has(id)) {
+    throw refused('/id', 'is that of another principal; ids are never given twice')
+  }
+  return planNew(cx, { ...input, id: id ?? randomId(cx, 'dev') }, type)
+}
+
+type New = {
+  row: DeviceRow
+  groups: readonly string[]
+  numbers: readonly OwnedHardwareId[]
+  credentials: ReturnType<typeof newCredential>['row'][]
+}
+
+async function planNew(cx: Context, input: DeviceInput & { id: string }, type: DeviceTypeRow) {
+  const { id, credentials = [], groups = [], hardware_ids = [] } = input
+  assertKinds(credentials, type)
+  const secretless = credentials.findIndex((one) => one.kind === 'secret' && !one.secret)
+  if (secretless >= 0) {
+    throw refused(`/credentials/${secretless}/secret`, 'is needed: nobody is shown another one')
+  }
+  assertNotOver(cx, credentials, (n) => `/credentials/${n}`)
+  // The schema has judged the key itself; here is left that no two are the same.
+  if (credentials.length > 1) await assertSoundCredentials(credentials, (n) => `/credentials/${n}`)
+  await assertMetadata(input.metadata ?? {}, type.fields)
+  const change: Change = 'created'
+  // These need demands of their own.
+  if ((input.parent ?? input.mqtt_client_id ?? null) !== null) {
+    return { id, change, statements: planCreation(cx, input).plan.statements }
+  }
+  const made: New = {
+    row: rowOfNew(cx, input),
+    groups,
+    numbers: withKeys(hardware_ids).map((one) => ({ ...one, device_id: id })),
+    credentials: credentials.map((one) => newCredential(cx, id, one).row),
+  }
+  return { id, change, made }
+}
+
+/** The power that the actor lacks for new devices: asked once for all that are alike. */
+function lacksOf(cx: Context, news: readonly New[]) {
+  const alike = new Map<string, New>()
+  for (const one of news) {
+    const { type, metadata } = one.row
+    alike.set(JSON.stringify([type, metadata, one.groups]), one)
+  }
+  return [...alike.values()].map(({ row, groups }) => ({
+    id: row.id,
+    lacks: lackingToRegister(cx, row, groups),
+  }))
+}
+
+function statementsOf(cx: Context, planned: readonly Planned[], job: string): Statement[] {
+  const news = planned.flatMap((one) => ('made' in one ? one.made : []))
+  const changed = planned.filter(({ change }) => change !== 'unchanged')
+  const [first] = changed
+  if (first === undefined) return []
+  const ids = (wanted: Change) => changed.filter(({ change }) => change === wanted)
+  return [
+    ...(news.length === 0
+      ? []
+      : insertDevices(cx, {
+          rows: news.map(({ row }) => row),
+          numbers: news.flatMap(({ numbers }) => numbers),
+          memberships: news.flatMap(({ row, groups }) =>
+            groups.map((group_id) => ({ group_id, member_id: row.id })),
+          ),
+          credentials: news.flatMap(({ credentials }) => credentials),
+        })),
+    ...lacksOf(cx, news).flatMap(({ id, lacks }) => demandDevicePower(id, lacks)),
+    ...changed.flatMap((one) => ('statements' in one ? one.statements : [])),
+    appendEvent(cx, {
+      type: 'devices.imported',
+      subject_id: job,
+      data: {
+        created: ids('created').map(({ id }) => id),
+        updated: ids('updated').map(({ id }) => id),
+      },
+    }),
+  ]
+}
+
+const errorsOf = (error: unknown): FieldError[] => {
+  if (!(error instanceof Problem)) throw error
+  return error.errors.length > 0 ? [...error.errors] : [{ pointer: '', detail: error.detail }]
+}
+
+const done = ({ line, id, change }: Planned): Result => ({ line, id, result: change })
+
+/** Stores rows together; where that is refused by halves, until the wrong row is alone. */
+async function store(cx: Context, planned: readonly Planned[], job: string): Promise<Result[]> {
+  const statements = statementsOf(cx, planned, job)
+  if (statements.length === 0) return planned.map(done)
+  try {
+    const [only] = planned
+    const news = planned.flatMap((one) => ('made' in one ? one.made : []))
+    const lacks =
+      planned.length === 1 && only !== undefined
+        ? lacksOf(cx, news).flatMap((one) => one.lacks)
+        : []
+    await guarded(cx, lacks, () => cx.db.write(statements))
+    return planned.map(done)
+  } catch (error) {
+    const isRefusal =
+      error instanceof Problem ||
+      error instanceof BatchRefused ||
+      error instanceof ConstraintViolation
+    const [only] = planned
+    if (!isRefusal || only === undefined) throw error
+    if (planned.length === 1) {
+      const problem = error instanceof Problem ? error : refused('', 'something changed meanwhile')
+      return [failure(only.line, only.id, errorsOf(problem))]
+    }
+    const half = planned.length >> 1
+    return [
+      ...(await store(cx, planned.slice(0, half), job)),
+      ...(await store(cx, planned.slice(half), job)),
+    ]
+  }
+}
+
+/** The results without a write; power over new devices is asked for too. */
+async function tryPlans(cx: Context, planned: readonly Planned[]): Promise<Result[]> {
+  const results: Result[] = []
+  const judged = new Map<string, FieldError[] | null>()
+  for (const one of planned) {
+    if (!('made' in one)) {
+      results.push(done(one))
+      continue
+    }
+    const { type, metadata } = one.made.row
+    const key = JSON.stringify([type, metadata, one.made.groups])
+    let errors = judged.get(key)
+    if (errors === undefined) {
+      const lacks = lackingToRegister(cx, one.made.row, one.made.groups)
+      const found = lacks.length === 0 ? [] : await cx.db.read(lacks)
+      const detail = 'this would hand on more than the actor holds'
+      errors = found.length === 0 ? null : [{ pointer: '', detail }]
+      judged.set(key, errors)
+    }
+    results.push(errors === null ? done(one) : failure(one.line, one.id, errors))
+  }
+  return results
+}
