@@ -28,8 +28,8 @@ const LARGE = 1_000_000
 const TIMED = 100_000
 
 const OPERATOR = 'bench-operator'
-const SECRET = 'a secret of the bench, 32 characters long 1'
-const METER_SECRET = 'another secret of the bench, 32 characters'
+const SECRET = 'k7Qm2Zt9Xw4Rb6Ny1Lp8Vd3Hs5Jc0FgAa2'
+const METER_SECRET = 'w3Rk8Tn1Zc6Mx4Qv9Hb2Jd7Lf5Gs0PyBb7'
 const METER = 'bench-meter'
 const RESIDENT_TOPIC = 'sites/${group.id}/devices/+'
 
@@ -138,7 +138,7 @@ async function addMeter({ worker, token, fleet }: Server): Promise<void> {
       id: METER,
       type: 'dimmer',
       groups: [groupOfDevice(1, fleet)],
-      credentials: [{ kind: 'secret', secret: METER_SECRET.replaceAll(/[ ,]/g, '-') }],
+      credentials: [{ kind: 'secret', secret: METER_SECRET }],
     }),
   })
   if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`)
@@ -179,7 +179,7 @@ function rowsOf({ worker: { issuer }, token, fleet }: Server): Record<string, Pr
       method: 'POST',
       headers: {
         'content-type': FORM,
-        authorization: basic(METER, METER_SECRET.replaceAll(/[ ,]/g, '-')),
+        authorization: basic(METER, METER_SECRET),
       },
       body: 'grant_type=client_credentials&scope=mqtt',
       status: 200,
