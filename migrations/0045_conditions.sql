@@ -14,8 +14,8 @@ BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."subject_id", 3;
 END;
 
-CREATE TRIGGER "status_of_conditions_on_device" AFTER UPDATE OF "type", "metadata" ON "device"
-WHEN new."type" <> old."type" OR new."metadata" <> old."metadata"
+CREATE TRIGGER "status_of_conditions_on_device" AFTER UPDATE OF "type", "metadata", "tags" ON "device"
+WHEN new."type" <> old."type" OR new."metadata" <> old."metadata" OR new."tags" <> old."tags"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome")
 		WITH RECURSIVE "up"("id") AS (

@@ -34,6 +34,8 @@ export type ProxyConfig = {
   limits: SessionLimits
   /** milliseconds */
   drainTimeout: number
+  /** undefined: policies are kept in memory alone */
+  stateFolder: string | undefined
 }
 
 export type SessionLimits = {
@@ -244,6 +246,13 @@ const TABLE = {
       '(MQTT 5: end the session at the broker; for `$share`, where a dropped message is lost ' +
       'to the group)',
   ),
+  STATE_DIR: optional('none', {
+    example: '/var/lib/mproxy',
+    meaning:
+      'a folder where policies that tokens name by reference are kept, so that mProxy has them ' +
+      'after a restart while the issuer is away',
+    read: readFolder,
+  }),
   MQTT_DRAIN_TIMEOUT: number(
     10,
     [0, 3600],
@@ -314,6 +323,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
       limits: limitsOf(values),
       drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
+      stateFolder: values.STATE_DIR,
     },
   }
 }
@@ -336,6 +346,12 @@ function readAudience(text: string): Reading<string> {
     return { problem: `${quote(text)} is not one name of 1 to 255 printable characters` }
   }
   return { value: text }
+}
+
+function readFolder(text: string): Reading<string> {
+  return text.length > 1024 || text.includes('\0')
+    ? { problem: `${quote(text)} is not the path of a folder` }
+    : { value: text }
 }
 
 /** Two listeners on one port would fail one after the other at start; this says it in one go. */

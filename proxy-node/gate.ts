@@ -65,6 +65,7 @@ export function refuseToken(reason: VerificationFailure): GateRefusal {
   switch (reason) {
     case 'keys_unavailable':
     case 'status_unavailable':
+    case 'policy_unavailable':
       return { ok: false, code: SERVER_UNAVAILABLE, reason }
     case 'wrong_audience':
     case 'wrong_issuer':
@@ -214,7 +215,8 @@ export function judgeReplacement(
       next.reason === 'not_yet_valid' ||
       next.reason === 'superseded' ||
       next.reason === 'keys_unavailable' ||
-      next.reason === 'status_unavailable'
+      next.reason === 'status_unavailable' ||
+      next.reason === 'policy_unavailable'
     return isHandedIn && harmless ? { decision: 'ignore' } : close
   }
   const { identity } = next

@@ -17,10 +17,12 @@ import {
   logSessions,
   reportAcceptRefusals,
   reportLists,
+  reportPolicies,
   reportRefreshes,
 } from './operation/reports.ts'
 import { Session } from './session/session.ts'
 import { openJwks } from './tokens/jwks.ts'
+import { openPolicies } from './tokens/policies.ts'
 import { openStatusLists, type Withdrawal } from './tokens/status_lists.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
 import { ListenError, type Listener, listen } from './transport/listen.ts'
@@ -55,8 +57,14 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const { issuer, audience } = config
   const statusLists = openStatusLists({ issuer, jwks, onRefresh: reportLists(metrics, log) })
   metrics.watchLists(statusLists)
+  const policies = openPolicies({
+    issuer,
+    jwks,
+    folder: config.stateFolder,
+    onFetch: reportPolicies(metrics, log),
+  })
   const verifier = metrics.timeVerifier(
-    createVerifier({ issuer, audience, jwks, statusLists, now: Date.now }),
+    createVerifier({ issuer, audience, jwks, statusLists, policies, now: Date.now }),
   )
   const broker = watchBroker(metrics, config)
   const parts = {
@@ -134,7 +142,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     throw new StartError(describeListenFault('MQTT_LISTEN', addressOf(error.address), error))
   }
   // Nothing waits for it: a client that comes before the keys gets "server unavailable".
-  void jwks.start()
+  void jwks.start().then(() => policies.start())
 
   for (const { url } of listeners) log('listening', { url })
   if (metricsServer !== undefined && metricsAddress !== undefined) {
@@ -152,6 +160,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
       statusLists.close()
+      policies.close()
       jwks.close()
       await metricsServer?.close()
       log('stopped')

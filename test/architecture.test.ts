@@ -137,6 +137,7 @@ const ROOM_PLATES = [
   'devices/routes.ts',
   'devices/getting_in/device_import.ts',
   'devices/listing/device_list.ts',
+  'devices/policies/routes.ts',
   'entry/host.ts',
   'entry/broker/broker.ts',
   'entry/commands/answer.ts',

@@ -7,12 +7,14 @@ import { bodyLimit } from 'hono/body-limit'
 import { getPath } from 'hono/utils/url'
 import { evaluationRoutes } from './access/decisions/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
+import { PLACE_ENDS } from './admin/place_ends.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
 import { claimRoutes } from './devices/getting_in/claim_routes.ts'
+import { policyRoutes } from './devices/policies/routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { badRequest, Problem } from './errors.ts'
 import { answerError, notFound } from './failures.ts'
@@ -33,6 +35,8 @@ import { loginIdRoutes } from './identity/login_ids/routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
 import { userRoutes } from './identity/routes.ts'
+import { transferRoutes } from './identity/transfers/routes.ts'
+import { transferPages } from './identity/transfers/transfer_pages.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { readSigningKeys } from './keys/signing_keys.ts'
@@ -50,7 +54,7 @@ import { initialAccessTokenRoutes } from './oauth/registration/initial_access_to
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 import { loadSettings } from './settings.ts'
-import { statusRoutes } from './status/routes.ts'
+import { statusListRoutes, statusRoutes } from './status/routes.ts'
 import { below, pathReader } from './web/issuer_path.ts'
 import { publicFiles, type ReadPublicFile } from './web/public_files.ts'
 import { isServed } from './web/surfaces.ts'
@@ -117,6 +121,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', statusRoutes())
+  app.route('/', policyRoutes())
   app.route('/', protocolRoutes())
   app.route('/', claimRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
@@ -134,6 +139,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     }),
   )
   app.route('/', continueRoutes({ endAccess, onSessionsEnded }))
+  app.route('/', transferPages(PLACE_ENDS))
   app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 
@@ -143,6 +149,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     loginIdRoutes,
     () => consentRoutes({ endAccess, onSessionsEnded }),
     invitationRoutes,
+    () => transferRoutes(PLACE_ENDS),
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,
@@ -150,6 +157,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     clientRoutes,
     initialAccessTokenRoutes,
     keyRoutes,
+    statusListRoutes,
     adminRoutes,
   ]) {
     v1.route('/', room())

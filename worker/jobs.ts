@@ -22,6 +22,7 @@ import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
 import { deleteOldSignUps } from './identity/sign_up/sign_up_store.ts'
+import { deleteOldTransfers } from './identity/transfers/transfer_store.ts'
 import { deleteOldTrustedBrowsers } from './identity/trusted_browsers/trusted_browser_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { forgetOldMails } from './mail/mail_store.ts'
@@ -62,6 +63,7 @@ export const JOBS: readonly Job[] = [
         deleteOldTrustedBrowsers(cx),
         deleteOldSignUps(cx),
         deleteOldInvitations(cx),
+        deleteOldTransfers(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
         ...deleteOldDeviceTokens(cx),

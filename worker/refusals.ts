@@ -34,6 +34,8 @@ type OfPages =
   | 'factor_setup_expired'
   | 'invitation_dead'
   | 'inviter_powerless'
+  | 'transfer_dead'
+  | 'transfer_powerless'
   | 'last_operator'
   | 'factor_demanded'
   | 'factor_link_dead'

@@ -9,6 +9,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
+import type { PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
@@ -21,6 +22,7 @@ export type Metrics = {
   connectionRefused(reason: AcceptRefusal): void
   jwksRefreshed(refresh: Refresh): void
   listRefreshed(refresh: ListRefresh): void
+  policyFetched(fetch: PolicyFetch): void
   /** Reads the age of the lists when it is scraped. */
   watchLists(lists: Pick<StatusLists, 'age' | 'count'>): void
   /** Gives the same verifier, with its time measured. */
@@ -98,6 +100,12 @@ export function createMetrics(): Metrics {
   const listRefreshes = new Counter({
     name: 'mproxy_status_list_refreshes_total',
     help: 'Attempts to read token status lists, by outcome',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const policyFetches = new Counter({
+    name: 'mproxy_policy_fetches_total',
+    help: 'Attempts to fetch a policy that tokens name by reference, by outcome',
     labelNames: ['outcome'],
     registers,
   })
@@ -230,6 +238,9 @@ export function createMetrics(): Metrics {
     },
     listRefreshed({ outcome }) {
       listRefreshes.inc({ outcome })
+    },
+    policyFetched({ outcome }) {
+      policyFetches.inc({ outcome })
     },
     watchLists(lists) {
       new Gauge({

@@ -4,6 +4,7 @@
 
 import type { SessionEvents, SessionFacts } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
+import type { PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh } from '../tokens/status_lists.ts'
 import type { AcceptRefusal } from '../transport/listen.ts'
 import type { WriteLog } from './log.ts'
@@ -38,6 +39,14 @@ export function reportLists(metrics: Metrics, log: WriteLog): (refresh: ListRefr
     else last.set(uri, outcome)
     if (isGood ? before === undefined : before === outcome) return
     log('status_list', { uri, outcome, entries, next_seconds: Math.round(next) })
+  }
+}
+
+/** A line for each document that came, or did not. */
+export function reportPolicies(metrics: Metrics, log: WriteLog): (fetch: PolicyFetch) => void {
+  return (fetch) => {
+    metrics.policyFetched(fetch)
+    log('policy', fetch)
   }
 }
 

@@ -1,6 +1,7 @@
 // Access tokens (RFC 9068): who is connecting, with which rules, until when.
 //   verifier.ts: every check on the token itself; jws.ts: the form of what the issuer signs
 //   jwks.ts: the issuer's keys and their algorithms; issuer_fetch.ts: one request to its server
+//   reference_token.ts and policies.ts: small tokens, and the rules that they name
 //   status_list.ts: reading a token status list; status_lists.ts: which are kept, for how long
 // Leaves the rule of client identifiers and the judging of packets to gate.ts.
 //
@@ -10,13 +11,18 @@
 import { type Acl, parseAcl } from '../../policy/acl.ts'
 import type { Jwks } from './jwks.ts'
 import { findSigner, isTime, isTimeOrAbsent, type Jws, parseObject, readJws } from './jws.ts'
+import type { Policies } from './policies.ts'
+import { expandClaims, policyOf } from './reference_token.ts'
 import { readStatusClaim, type StatusReference } from './status_list.ts'
 import type { StatusLists } from './status_lists.ts'
 
 const TOKEN_MAX = 8 * 1024
 const NAME_MAX = 255
 const LEEWAY = 30 // seconds, for `nbf` and `iat`
-const TYPES = ['at+jwt'] // RFC 9068 §4
+const ACCESS_TOKEN = 'at+jwt' // RFC 9068 §4
+/** A small one, which names its rules by reference. */
+const REFERENCE_TOKEN = 'atr+jwt'
+const TYPES = [ACCESS_TOKEN, REFERENCE_TOKEN]
 
 /** In whose name a token speaks, and what it permits until when. */
 export type Identity = {
@@ -54,6 +60,8 @@ export type VerificationFailure =
   | 'revoked'
   | 'superseded'
   | 'keys_unavailable'
+  /** The document with its rules is not here and could not be fetched. */
+  | 'policy_unavailable'
   /** The issuer's word on it is too old to count. */
   | 'status_unavailable'
   | 'too_large'
@@ -78,12 +86,13 @@ export type VerifierOptions = {
   audience: string
   jwks: Jwks
   statusLists: StatusLists
+  policies: Policies
   /** Epoch milliseconds. */
   now: () => number
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { issuer, audience, jwks, statusLists, now } = options
+  const { issuer, audience, jwks, statusLists, policies, now } = options
 
   /** With the keys of this moment; 'unknown_key' and 'keys_unavailable' may pass. */
   function judge(jws: Jws): Verification {
@@ -91,11 +100,35 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (typeof key === 'string') return refuse(key)
     const claims = parseObject(jws.payload)
     if (claims === undefined) return refuse('malformed')
-    const verification = judgeClaims(claims, issuer, audience, now() / 1000, key.thumbprint)
+    const verification = judgeRead(jws.typ, claims, key.thumbprint)
     if (!verification.ok || verification.identity.status === undefined) return verification
     // Last, so that only a token that counts in all else makes mProxy ask for a list.
     const standing = statusLists.judge(verification.identity.status)
     return STATUS_REFUSALS[standing] ? refuse(STATUS_REFUSALS[standing]) : verification
+  }
+
+  function judgeRead(typ: string, claims: Record<string, unknown>, by: string): Verification {
+    const at = now() / 1000
+    if (typ === ACCESS_TOKEN) {
+      const reading = parseAcl(claims['acl'])
+      const acl = 'fault' in reading ? null : reading.acl
+      return judgeClaims(claims, acl, issuer, audience, at, by)
+    }
+    const hash = policyOf(claims)
+    if (hash === null) return refuse('malformed')
+    if (policies.find(hash) === undefined) return refuse('policy_unavailable')
+    const whole = expandClaims(claims, policies)
+    return whole === null
+      ? refuse('bad_acl')
+      : judgeClaims(whole.claims, whole.acl, issuer, audience, at, by)
+  }
+
+  /** Once more, when the document that the token names is here. */
+  async function judgeWithPolicy(jws: Jws): Promise<Verification> {
+    const hash = policyOf(parseObject(jws.payload) ?? {})
+    const isHere =
+      hash !== null && (policies.find(hash) !== undefined || (await policies.fetch(hash)))
+    return isHere ? judge(jws) : refuse('policy_unavailable')
   }
 
   return {
@@ -104,12 +137,16 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if (typeof jws === 'string') return refuse(jws)
       const verification = judge(jws)
       if (verification.ok) return verification
+      if (verification.reason === 'policy_unavailable') return judgeWithPolicy(jws)
       if (verification.reason !== 'unknown_key' && verification.reason !== 'keys_unavailable') {
         return verification
       }
       return jwks
         .refreshForUnknownKey()
         .then((wasRefreshed) => (wasRefreshed ? judge(jws) : verification))
+        .then((again) =>
+          !again.ok && again.reason === 'policy_unavailable' ? judgeWithPolicy(jws) : again,
+        )
     },
   }
 }
@@ -129,6 +166,7 @@ const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reas
 /** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
   claims: Record<string, unknown>,
+  acl: Acl | null,
   issuer: string,
   audience: string,
   at: number,
@@ -147,8 +185,7 @@ function judgeClaims(
   if (!isNameOrAbsent(client_id) || !isNameOrAbsent(jti)) return refuse('malformed')
   if (!isNameOrAbsent(username) || !isNameOrAbsent(mqtt_client_id)) return refuse('malformed')
   if (claims['cnf'] !== undefined) return refuse('bound_token') // RFC 7800 §3: nothing proves it
-  const reading = parseAcl(claims['acl'])
-  if ('fault' in reading) return refuse('bad_acl')
+  if (acl === null) return refuse('bad_acl')
   const status = readStatusClaim(claims['status'], issuer, iat ?? 0)
   if (status === 'malformed') return refuse('bad_status')
   return {
@@ -158,7 +195,7 @@ function judgeClaims(
       client_id: client_id ?? '',
       ...(username === undefined ? {} : { username }),
       ...(mqtt_client_id === undefined ? {} : { mqtt_client_id }),
-      acl: reading.acl,
+      acl,
       expires_at: exp,
       jti: jti ?? '',
       iss: issuer,

@@ -71,6 +71,7 @@ const deviceRow = (root: string, group_id: string | null, device_id: string) => 
   device_id,
   metadata: JSON.stringify(DEVICES[device_id]?.metadata),
   type: 't',
+  tags: '[]',
   group_kind: null,
   site: null,
 })
@@ -120,6 +121,7 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
               mqtt_client_id: 'cli',
               metadata: JSON.stringify(device.metadata),
               token_ttl: null,
+              by_reference: 0 as const,
               type_acl: JSON.stringify(own.acl),
             },
           ]

@@ -1973,6 +1973,42 @@ const SIGNING_KEYS: readonly Guard[] = [
     title: 'comes although the server confirms it',
   },
   {
+    name: 'policy-of-another-hash',
+    attack: 'other rules served under the hash that a token names',
+    file: 'proxy-node/tokens/policies.ts',
+    from: "if (hashOf(policy) !== hash) throw new PolicyError('wrong_hash')",
+    to: '',
+    test: 'proxy-node/tokens/policies',
+    title: 'with other rules',
+  },
+  {
+    name: 'status-of-a-small-token',
+    attack: 'a small token that no list can end',
+    file: 'proxy-node/tokens/reference_token.ts',
+    from: '      ...status,\n',
+    to: '',
+    test: 'proxy-node/tokens/policies',
+    title: 'counts as that of any token',
+  },
+  {
+    name: 'denials-beside-the-type',
+    attack: 'a device that a role denies something, and whose small token says nothing of it',
+    file: 'worker/access/acl_claim.ts',
+    from: "if (grants.some(({ acl }) => acl !== '[]')) return null",
+    to: '',
+    test: 'access/policy_by_reference',
+    title: 'with rules of a role',
+  },
+  {
+    name: 'rules-that-no-small-token-can-fill',
+    attack: 'rules of a type that nobody can fill in, so that its devices lose what they had',
+    file: 'worker/devices/device_types.ts',
+    from: '  if (faults.length > 0) {\n    throw new Problem(',
+    to: '  if (faults.length > 99) {\n    throw new Problem(',
+    test: 'devices/policy_documents',
+    title: 'cannot be named by reference',
+  },
+  {
     name: 'secret-key-of-a-remote-database',
     attack: 'a SECRET_KEY made silently beside a remote database, whose keys nobody else opens',
     file: 'worker/entry/own_secret_key.ts',
@@ -5817,6 +5853,96 @@ const REACH: readonly Guard[] = [
   },
 ]
 
+const STATUS_LISTS: readonly Guard[] = [
+  {
+    name: 'status-of-exactly-one-entry',
+    attack: 'a token that introspection takes although its list shows it as over',
+    file: 'worker/status/entry_store.ts',
+    from: 'where e.origin_id = ${origin_id} and e.kind = ${kind} and e.idx = ${idx}',
+    to: 'where e.origin_id = ${origin_id} and e.kind = ${kind} and ${idx} >= 0',
+    test: 'status/superseded',
+    title: 'a grant that is deleted',
+  },
+  {
+    name: 'status-cut-off-at-once',
+    attack: 'a million tokens that count until a job came to them, although their rights are gone',
+    file: 'worker/status/entry_store.ts',
+    from: '= ${list} and not ${isCut})`',
+    to: '= ${list})`',
+    test: 'status/cut_off',
+    title: 'refused at once',
+  },
+  {
+    name: 'status-fetched-beside-a-cut-off',
+    attack: 'a token of new rights that ends with the old ones, when the job comes to it',
+    file: 'worker/status/telling.ts',
+    from: 'if (row.is_cut === 0) return',
+    to: 'if (row.is_cut >= 0) return',
+    test: 'status/cut_off',
+    title: 'refused at once',
+  },
+  {
+    name: 'status-without-entry-refused',
+    attack: 'a token without an entry, which nothing could end',
+    file: 'worker/status/telling.ts',
+    from: `if (row === undefined) {
+    throw new OAuthError('invalid_grant', {`,
+    to: `if (row === undefined) {
+    if (origin_id !== '') return statusClaimOf(cx, { list: 0, idx: 0 })
+    throw new OAuthError('invalid_grant', {`,
+    test: 'oauth/token/refresh_in_one_trip',
+    title: 'before the family is revoked gives nothing',
+  },
+  {
+    name: 'status-end-is-the-last-word',
+    attack: 'a later change that makes an ended session one that may resume',
+    file: 'worker/status/status_list.ts',
+    from: '((isOver ? INVALID : outcome) << shift)',
+    to: '(outcome << shift)',
+    test: 'status/status_list',
+    title: 'set no place back',
+  },
+  {
+    name: 'status-snapshot-of-its-reading',
+    attack: 'two jobs at once, of which one forgets flips that are in no snapshot',
+    file: 'worker/status/list_store.ts',
+    from: 'where id = ${id} and upto = ${before}`,',
+    to: 'where id = ${id} and ${before} >= 0`,',
+    test: 'status/status_list',
+    title: 'that another job overtook',
+  },
+  {
+    name: 'status-lists-asked-each-time',
+    attack: 'a cache that shows a list of before a theft',
+    file: 'worker/status/routes.ts',
+    from: `c.header('Cache-Control', 'public, no-cache')
+      c.header('ETag', found.etag)`,
+    to: `c.header('Cache-Control', 'public, max-age=3600')
+      c.header('ETag', found.etag)`,
+    test: 'status/status_list',
+    title: 'claims of the draft',
+  },
+  {
+    name: 'status-signed-anew',
+    attack:
+      'a reader that is told for a day that nothing changed, and then has no list that counts',
+    file: 'worker/status/status_list_token.ts',
+    from: 'const window = Math.floor(cx.now() / WINDOW)',
+    to: 'const window = Math.floor(cx.now() / LIFETIME / 9)',
+    test: 'status/status_list',
+    title: 'signed anew at least every 6 hours',
+  },
+  {
+    name: 'status-epoch-ends-all',
+    attack: 'tokens of before a restore that the lists show as good',
+    file: 'worker/admin/new_epoch.ts',
+    from: '    ...endAllEntries(await endedList()),\n',
+    to: '',
+    test: 'status/ended',
+    title: 'that the restored database does not know',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
   ...BLUEPRINT,
   ...BACKUPS,
@@ -5849,6 +5975,7 @@ export const GUARDS: readonly Guard[] = [
   ...MANAGEMENT,
   ...POWER,
   ...REACH,
+  ...STATUS_LISTS,
   ...THE_LOG,
   ...THE_PATH,
   ...DEPLOYMENT,

@@ -8,9 +8,10 @@ import { revokeCredential } from '../../worker/devices/credentials.ts'
 import { changeDevice, removeDevice } from '../../worker/devices/devices.ts'
 import { changeUser } from '../../worker/identity/users.ts'
 import { changeClient, removeClient } from '../../worker/oauth/clients/clients.ts'
+import { ISSUER } from '../context.ts'
 import { post, row, write } from '../oauth/token_fixtures.ts'
 import { everyToken, type House, startHouse, type Whose } from './house.ts'
-import { claimsOf, statusOf } from './status_reader.ts'
+import { claimsOf, readList, statusOf } from './status_reader.ts'
 
 const VALID = { device: 0, client: 0, person: 0, minted: 0 }
 
@@ -108,6 +109,27 @@ describe('the list shows the end of', () => {
     const ended = Object.fromEntries(whose.map((one) => [one, 1]))
     expect(await seen()).toEqual({ ...VALID, ...ended })
   })
+})
+
+test('an epoch ends entries that the restored database does not know', async () => {
+  const house = await startHouse()
+  const { worker, tokens } = house
+  const { seen } = await everyToken(house)
+  await write(
+    worker,
+    sql`delete from status_entry`,
+    sql`delete from authorization`,
+    sql`delete from device_token`,
+    sql`update sqlite_sequence set seq = 0 where name = 'status_entry'`,
+  )
+  await beginEpoch(worker.context())
+  worker.memory.clear()
+  expect(await seen()).toEqual({ device: 1, client: 1, person: 1, minted: 1 })
+  const later = [await tokens.device(), await tokens.client(), await tokens.minted()]
+  expect(await Promise.all(later.map((one) => statusOf(worker, one)))).toEqual([0, 0, 0])
+  // Lists that were begun behind the copy have ended too.
+  const { places } = await readList(worker, `${ISSUER}/status-lists/1`)
+  expect(new Set(places)).toEqual(new Set([0b01010101]))
 })
 
 test('activating again brings no token back, and gives a new entry', async () => {

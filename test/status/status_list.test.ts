@@ -7,6 +7,7 @@ import { flipped, validPlaces, valueAt } from '../../worker/status/status_list.t
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { write } from '../oauth/token_fixtures.ts'
 import { newClientToken } from '../support/operator.ts'
+import { overtakenOnce } from '../support/repeated_writes.ts'
 import { claimsOf, readList, statusOf } from './status_reader.ts'
 
 const LIST = `${ISSUER}/status-lists/0`
@@ -191,6 +192,22 @@ describe('a snapshot', () => {
     const over = (list: Uint8Array) =>
       Array.from({ length: 2 ** 20 }, (_, idx) => valueAt(list, idx)).filter((one) => one > 0)
     expect(over(places).length).toBe(over(before.places).length + 1)
+  })
+
+  test('that another job overtook is not stored', async () => {
+    const worker = await startWorker()
+    await allot(worker, 3000)
+    await flip(worker, 600)
+    const cx = worker.context()
+    await spreadStatus(
+      overtakenOnce(cx, async () => {
+        await flip(worker, 600)
+        await spreadStatus(cx)
+      }),
+    )
+    const { places } = await readList(worker, LIST)
+    const over = Array.from({ length: 2 ** 20 }, (_, idx) => valueAt(places, idx))
+    expect(over.filter((value) => value === 1).length).toBe(1200)
   })
 
   test('of two jobs at once loses no flip', async () => {

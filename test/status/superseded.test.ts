@@ -139,6 +139,30 @@ const cases: [string, readonly Whose[], Act, Act][] = [
     ({ worker }) => changeDevice(worker.context(), 'dim-1', { metadata: { room: 'b' } }, null),
   ],
   [
+    'a value of a device that the condition of a grant reads',
+    ['person'],
+    async ({ worker }) => {
+      await give(worker, 'ann', 'resident', 'home')
+      await write(
+        worker,
+        sql`update "grant" set condition = 'device.metadata.floor == "1"',
+          condition_reads = '["device.metadata.floor"]'`,
+      )
+    },
+    ({ worker }) => changeDevice(worker.context(), 'dim-1', { metadata: { floor: '2' } }, null),
+  ],
+  [
+    'a grant that gets a condition',
+    ['person'],
+    ({ worker }) => give(worker, 'ann', 'resident', 'home'),
+    ({ worker }) =>
+      write(
+        worker,
+        sql`update "grant" set condition = 'device.type == "x"', version = version + 1,
+          condition_reads = '["device.type"]'`,
+      ),
+  ],
+  [
     'a device that is taken out of a place, for it and those who name it',
     ['device', 'minted', 'person'],
     ({ worker }) => give(worker, 'ann', 'namer', 'home'),

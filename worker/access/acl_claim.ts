@@ -1,23 +1,25 @@
 // The acl claim: the rules of a principal, compiled from its grants and from a device's own type
 // (rights.ts reads them, acl_templates.ts fills the templates in). Denials come first.
-import { type AclRule, orderAcl, type Qos } from '../../policy/acl.ts'
-import { coversFilter } from '../../policy/topic_filter.ts'
-import type { Context } from '../context.ts'
+import { type AclRule, MAX_RULES, orderAcl, type Qos } from '../../policy/acl.ts'
 import {
-  type AclTemplate,
   type Bind,
   CLIENT_ID,
   DEVICE_ID,
+  fillPolicy,
   fillTemplate,
   GROUP_ID,
-  isPartOfLevel,
   METADATA,
-  readStoredAcl,
+  namesPlace,
+  type PolicyPlace,
+  parsePolicy,
   SITE_ID,
   SUBJECT_ID,
   type Value,
   variablesOf,
-} from './acl_templates.ts'
+} from '../../policy/templates.ts'
+import { coversFilter } from '../../policy/topic_filter.ts'
+import type { Context } from '../context.ts'
+import { type AclTemplate, isPartOfLevel, readStoredAcl } from './acl_templates.ts'
 import { holds, isOfMoment, readsDevice, readsGroup } from './conditions/expression.ts'
 import type { RightsRows } from './rights.ts'
 import { type HeldGrantRow, type OwnDeviceRow, ROWS_MAX } from './rights_store.ts'
@@ -60,11 +62,11 @@ export function compileAcl(
   const devicesOf = new Map<string, Place[]>()
   const order = ({ device_id, group_id }: (typeof devices)[number]) => `${device_id} ${group_id}`
   for (const row of [...devices].sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
-    const { root, group_id, group_kind, site, device_id, type, metadata } = row
+    const { root, group_id, group_kind, site, device_id, type, tags, metadata } = row
     push(devicesOf, root, {
       site,
       group: group_id === null ? null : { id: group_id, kind: group_kind ?? '', site },
-      device: { id: device_id, type, metadata: readMetadata(metadata) },
+      device: { id: device_id, type, tags: JSON.parse(tags), metadata: readMetadata(metadata) },
     })
   }
 
@@ -93,7 +95,7 @@ export function compileAcl(
 
   if (own !== undefined && own.type_acl !== null) {
     const origin = `device type ${own.type}`
-    const device = { id: own.id, type: own.type, metadata: readMetadata(own.metadata) }
+    const device = { id: own.id, type: own.type, tags: [], metadata: readMetadata(own.metadata) }
     const templates = readStoredAcl(own.type_acl)
     if (templates === null) return nothing(origin)
     const all = ownGroups.map(({ group_id, site }) => ({
@@ -103,7 +105,7 @@ export function compileAcl(
     }))
     for (const template of templates) {
       const places =
-        namesPlace(template) && all.length > 0 ? all : [{ group: null, site: null, device }]
+        namesPlace(template.topic) && all.length > 0 ? all : [{ group: null, site: null, device }]
       if (!apply(origin, template, places)) return nothing(origin)
     }
   }
@@ -134,7 +136,39 @@ export function compileAcl(
   return rules === null ? { fault: 'too_many_rules' } : { rules, expires_at }
 }
 
-type Device = { id: string; type: string; metadata: Record<string, unknown> }
+/**
+ * The places from which a token that names the rules of its device's type by reference has them:
+ * null where `acl` says more than the type does, or the type does not opt in, or the reader of the
+ * token would not come to the same rules.
+ */
+export function placesByReference({
+  grants,
+  ownDevice: [own],
+  ownGroups,
+}: RightsRows): PolicyPlace[] | null {
+  if (own === undefined || own.type_acl === null || own.by_reference === 0) return null
+  if (grants.some(({ acl }) => acl !== '[]')) return null
+  const templates = parsePolicy(own.type_acl)
+  if (templates === null) return null
+  const isNamed = templates.some(({ topic }) => namesPlace(topic))
+  // A site that no rule names would only make the token longer.
+  const namesSite = templates.some(({ topic }) => variablesOf(topic).includes(SITE_ID))
+  const placeOf = ({ group_id: group, site }: (typeof ownGroups)[number]): PolicyPlace => ({
+    group,
+    site: namesSite ? site : null,
+  })
+  const places = isNamed ? ownGroups.map(placeOf) : []
+  const claims = { device: own.id, client_id: own.mqtt_client_id, places }
+  const rules = fillPolicy(templates, claims)
+  return rules === null || rules.length > MAX_RULES ? null : places
+}
+
+type Device = {
+  id: string
+  type: string
+  tags: readonly string[]
+  metadata: Record<string, unknown>
+}
 type Group = { id: string; kind: string; site: string | null }
 
 /** Values for the variables of one rule. */
@@ -179,9 +213,6 @@ export const narrowsTo = (template: AclTemplate, kind: 'device' | 'group'): bool
   return used.includes(DEVICE_ID) || (kind === 'group' && used.includes(GROUP_ID))
 }
 
-const namesPlace = (template: AclTemplate): boolean =>
-  variablesOf(template.topic).some((variable) => variable === GROUP_ID || variable === SITE_ID)
-
 const NOWHERE: Place = { group: null, site: null, device: null }
 
 /** One place for each rule that the template gives on the object of the grant. */
@@ -196,7 +227,7 @@ function placesOf(
   const asksGroup = condition !== null && readsGroup(condition)
   const devices = devicesOf.get(object_id) ?? []
   if (object_kind === 'device') {
-    if (namesPlace(template) || asksGroup) return devices
+    if (namesPlace(template.topic) || asksGroup) return devices
     const isBare = condition === null && variablesOf(template.topic).every((one) => !ofDevice(one))
     return isBare ? [NOWHERE] : devices.slice(0, 1)
   }

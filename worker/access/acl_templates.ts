@@ -1,25 +1,21 @@
 // Templates of access rules, in roles and device types: rules of the acl claim whose topic may have
-// variables. They are checked when they are saved, and filled in when a token is made. rights.ts
-// decides to which subject a template applies.
+// variables. They are checked here when they are saved. policy/templates.ts fills them in when a
+// token is made; rights.ts decides to which subject a template applies.
 import { type AclRule, parseRule } from '../../policy/acl.ts'
-import { isTopicLevel } from '../../policy/topic_filter.ts'
+import {
+  CLIENT_ID,
+  DEVICE_ID,
+  GROUP_ID,
+  METADATA,
+  SITE_ID,
+  SUBJECT_ID,
+  VARIABLE,
+  variablesOf,
+} from '../../policy/templates.ts'
 import { z } from '../api.ts'
 
 export type AclTemplate = AclRule
 
-/** Value of a variable. `any`: every value of a set. `missing`: no value that may be used. */
-export type Value = { readonly is: string } | 'any' | 'missing'
-export type Bind = (variable: string) => Value
-
-export const GROUP_ID = 'group.id'
-/** The nearest group of kind `site`, at the group or above it. */
-export const SITE_ID = 'site.id'
-export const DEVICE_ID = 'device.id'
-export const SUBJECT_ID = 'subject.id'
-export const CLIENT_ID = 'clientid'
-export const METADATA = 'device.metadata.'
-
-const VARIABLE = /\$\{([^}]*)\}/g
 const METADATA_NAME = /^[A-Za-z0-9_.-]{1,64}$/
 const MAX_TEMPLATES = 64
 const MAX_TOPIC = 1024
@@ -27,9 +23,6 @@ const MAX_TOPIC = 1024
 const isKnown = (variable: string): boolean =>
   [GROUP_ID, SITE_ID, DEVICE_ID, SUBJECT_ID, CLIENT_ID].includes(variable) ||
   (variable.startsWith(METADATA) && METADATA_NAME.test(variable.slice(METADATA.length)))
-
-export const variablesOf = (text: string): string[] =>
-  [...text.matchAll(VARIABLE)].map((match) => match[1] ?? '')
 
 /** True when the variable is only a part of a level, so that no wildcard can stand for it. */
 export const isPartOfLevel = (topic: string, variable: string): boolean =>
@@ -125,45 +118,4 @@ export function readStoredAcl(stored: string): AclTemplate[] | null {
   } catch {
     return null
   }
-}
-
-export type Filled =
-  | { readonly rule: AclRule; readonly widened: string | null }
-  | { readonly void: string; readonly fatal: boolean }
-
-/**
- * Fills in the variables of a template. `any` becomes `+` where the variable is a whole level. A
- * value may be missing, may be no topic level, or may be `any` within a level. Then an allowance is
- * void. A denial must neither be lost nor become narrower, so that level becomes `+`, and `widened`
- * names why. `fatal`: a denial that cannot be expressed.
- */
-export function fillTemplate(template: AclTemplate, bind: Bind): Filled {
-  let problem: string | null = null
-  const levels = template.topic.split('/').map((level) => {
-    let filled = level
-    for (const variable of variablesOf(level)) {
-      const value = bind(variable)
-      if (value === 'any' && level === `\${${variable}}`) return '+'
-      if (value === 'any') problem = `${variable} stands for many within a level`
-      else if (value === 'missing') problem = `${variable} is missing`
-      else if (!isTopicLevel(value.is)) problem = `${variable} is not one topic level`
-      else {
-        filled = filled.replaceAll(`\${${variable}}`, () => value.is)
-        continue
-      }
-      return '+'
-    }
-    return filled
-  })
-  if (problem === null) {
-    const read = parseRule({ ...template, topic: levels.join('/') })
-    if ('rule' in read) return { rule: read.rule, widened: null }
-    problem = `the rule${read.fault}`
-  }
-  if (template.permission === 'allow') return { void: problem, fatal: false }
-  for (const topic of [levels.join('/'), template.topic.replaceAll(/[^/]*\$\{[^/]*/g, '+')]) {
-    const read = parseRule({ ...template, topic })
-    if ('rule' in read) return { rule: read.rule, widened: problem }
-  }
-  return { void: problem, fatal: true }
 }

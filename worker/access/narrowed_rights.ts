@@ -127,6 +127,7 @@ export function compileNarrowedAcl(
         device_id: row.device_id ?? '',
         metadata: row.metadata ?? '{}',
         type: '',
+        tags: '[]',
         group_kind: null,
       })),
       ownDevice: [],

@@ -9,6 +9,7 @@
 // For a role with acl rules see `lackingFor`. To take needs the same as to give, so that nobody can
 // unseat an actor with more power. Each check is a statement: use cases read it for the answer, and
 // demand it (`demandNothingLacks`) at the head of the write.
+import { CLIENT_ID, METADATA } from '../../policy/templates.ts'
 import type { ApiScope } from '../api.ts'
 import type { Actor, Context } from '../context.ts'
 import { BatchRefused } from '../db/database.ts'
@@ -24,7 +25,7 @@ import {
   TRUE,
 } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { CLIENT_ID, METADATA } from './acl_templates.ts'
+import { listRolesThatEnd } from './places/place_store.ts'
 import {
   type DeviceShape,
   type Lack,
@@ -109,6 +110,13 @@ export const lackingToMove = (
   const value = (one: string | Scalar) => (typeof one === 'string' ? scalar`${one}` : one)
   return lackingFor(cx, listConferred(value(group), value(member), cx.now()))
 }
+
+/**
+ * Lists what the actor lacks to give a place to a new owner: the roles that end there, for as long
+ * as they would last, since to take needs the same as to give.
+ */
+export const lackingToTransfer = (cx: Context, group: string): Statement<Lack> =>
+  lackingFor(cx, listRolesThatEnd(group, cx.now()))
 
 /**
  * Lists what the actor lacks to rename, move or delete a group: the roles that it confers on its
@@ -248,6 +256,13 @@ export function lackingToShape(
       : [ofEach(cx, (one) => listLackingReaders(one, id, whole, variables, cx.now()))]),
   ]
 }
+
+/** Lists what the actor lacks to give a device other tags, where conditions of grants read them. */
+export const lackingToTag = (
+  cx: Context,
+  id: string,
+  groups = storedShape(id).groups,
+): Statement<Lack> => lackingFor(cx, listConditioned(id, groups, ['device.tags'], cx.now()))
 
 /**
  * The condition of a write. It is judged again in the transaction of the write, so a right that

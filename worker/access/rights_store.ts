@@ -160,6 +160,7 @@ export type ObjectDeviceRow = {
   device_id: string
   metadata: string
   type: string
+  tags: string
   group_kind: string | null
   site: string | null
 }
@@ -189,13 +190,13 @@ export const listObjectDevices = (
       select id, id from listed
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select below.root, m.group_id, d.id as device_id, d.metadata, d.type,
+    select below.root, m.group_id, d.id as device_id, d.metadata, d.type, d.tags,
       (select kind from "group" g where g.id = m.group_id) as group_kind,
       ${nearestSite(scalar`m.group_id`)} as site
     from below cross join membership m on m.group_id = below.id
       cross join device d on d.id = m.member_id
     union all
-    select d.id, m.group_id, d.id, d.metadata, d.type,
+    select d.id, m.group_id, d.id, d.metadata, d.type, d.tags,
       (select kind from "group" g where g.id = m.group_id), ${nearestSite(scalar`m.group_id`)}
     from held join role on role.name = held.role join device d on d.id = held.object_id
       left join membership m on m.member_id = d.id
@@ -306,11 +307,15 @@ export type OwnDeviceRow = {
   type_acl: string | null
   /** Seconds; null: as the setting says. */
   token_ttl: number | null
+  /** Whether a token may name the templates of the type by their hash: they are kept under it. */
+  by_reference: 0 | 1
 }
 
 /** The subject itself, when it is a device, with the templates of its type. */
 export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
-  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl, t.token_ttl
+  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl, t.token_ttl,
+      coalesce(t.acl_by_reference = 1 and exists (
+        select 1 from policy_document p where p.content = t.acl), 0) as by_reference
     from device d left join device_type t on t.name = d.type where d.id = (${subject})`
 
 /** The groups that the subject is a member of, not those above. */

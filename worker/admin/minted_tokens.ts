@@ -18,6 +18,7 @@ import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
 import { condition } from '../db/sql.ts'
 import { findDeviceById } from '../devices/devices.ts'
+import { makerWithin } from '../devices/made_in_place.ts'
 import {
   type DeviceTokenRow,
   demandDeviceOfToken,
@@ -31,6 +32,7 @@ import { appendEvent } from '../events.ts'
 import { ensureKey } from '../keys/signing_keys.ts'
 import { keepKeyUntil } from '../keys/store.ts'
 import { accessTokenClaims, signAccessToken } from '../oauth/tokens/access_token.ts'
+import { policyReference } from '../oauth/tokens/reference_token.ts'
 import { loadSettings } from '../settings.ts'
 import { findStatus } from '../status/entry_store.ts'
 import { tellStatus } from '../status/telling.ts'
@@ -105,6 +107,7 @@ export async function mintDeviceToken(
     ttl: expires_in,
     not_after: compiled.expires_at,
     acl: compiled.rules,
+    reference: policyReference(rights),
     mqtt_client_id: device.mqtt_client_id,
   })
   const { exp: expires_at } = claims
@@ -115,6 +118,7 @@ export async function mintDeviceToken(
     expires_at,
     revoked_at: null,
     revoked_by: null,
+    made_by: makerWithin(cx),
   }
   const write = nameLacks(cx, lacking, () =>
     cx.db.write({

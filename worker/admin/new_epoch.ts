@@ -16,6 +16,7 @@ import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
 import { deleteAllSignUps } from '../identity/sign_up/sign_up_store.ts'
 import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
+import { withdrawAllTransfers } from '../identity/transfers/transfer_store.ts'
 import { deleteAllTrustedBrowsers } from '../identity/trusted_browsers/trusted_browser_store.ts'
 import { withdrawAllMails } from '../mail/mail_store.ts'
 import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
@@ -47,6 +48,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     deleteAllRemovedFactors(),
     deleteAllSignUps(),
     revokeAllInvitations(cx),
+    withdrawAllTransfers(cx),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),
     withdrawAllMails(cx),

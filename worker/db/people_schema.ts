@@ -35,6 +35,44 @@ export const invitation = sqliteTable(
     index('invitation_address').on(t.address_key),
     index('invitation_accepted_by').on(t.accepted_by),
     index('invitation_invited_by').on(t.invited_by),
+    index('invitation_open')
+      .on(t.expires_at)
+      .where(sql`${t.used_by} is null and ${t.revoked_at} is null`),
+  ],
+)
+
+/** Offers of a place to a new owner, and what ended by those that were accepted. */
+export const place_transfer = sqliteTable(
+  'place_transfer',
+  {
+    id: text().primaryKey(),
+    hash: text().notNull().unique(), // of the link
+    group_id: text().notNull(),
+    address: text().notNull(),
+    address_key: text().notNull(), // as `user.email_key`
+    locale: text(),
+    role: text().notNull(), // of the new owner
+    end_credentials: integer().notNull(), // 0 or 1
+    end_tokens: integer().notNull(), // 0 or 1
+    invited_by: text(), // id of the person or client that offers; null: the system
+    inviter: text().notNull(), // JSON object: the actor, by whose power it is judged
+    inviter_epoch: integer().notNull(), // of that person or client, when it was made
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    used_by: text(), // rid
+    accepted_at: integer(),
+    accepted_by: text(), // id of the user
+    withdrawn_at: integer(),
+    ended: text(), // JSON object: in numbers, once it was accepted
+    done: integer().notNull().default(0), // 1: all has ended, so that a repeated batch ends no more
+  },
+  (t) => [
+    index('place_transfer_group').on(t.group_id, t.id),
+    index('place_transfer_accepted_by').on(t.accepted_by),
+    index('place_transfer_invited_by').on(t.invited_by),
+    index('place_transfer_open')
+      .on(t.expires_at)
+      .where(sql`${t.used_by} is null and ${t.withdrawn_at} is null`),
   ],
 )
 

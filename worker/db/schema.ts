@@ -458,6 +458,7 @@ export const device_credential = sqliteTable(
     expires_at: integer(),
     revoked_at: integer(),
     created_at: integer().notNull(),
+    made_by: text(), // id of the person or client that reached some places alone
   },
   (t) => [
     index('device_credential_device').on(t.device_id),
@@ -480,6 +481,7 @@ export const device_token = sqliteTable(
     expires_at: integer().notNull(),
     revoked_at: integer(),
     revoked_by: text(), // rid of the change that suspended or retired the device, if that did it
+    made_by: text(), // as of a credential
   },
   (t) => [index('device_token_device').on(t.device_id)],
 )

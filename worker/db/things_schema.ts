@@ -23,6 +23,14 @@ export const device_type = sqliteTable('device_type', {
     .notNull()
     .default('never'),
   fields: text(), // JSON Schema of metadata; null: texts alone
+  acl_by_reference: integer().$type<0 | 1>().notNull().default(0),
+})
+
+/** Templates of types that tokens name by their hash. */
+export const policy_document = sqliteTable('policy_document', {
+  sha256: text().primaryKey(), // of the content, base64url
+  content: text().notNull().unique(), // JSON array of rule templates
+  created_at: integer().notNull(),
 })
 
 /** Numbers that makers gave to devices. A row outlives its device. */

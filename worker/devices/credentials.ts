@@ -17,6 +17,7 @@ import {
   requiredMembers,
   thumbprintOf,
 } from './jwk.ts'
+import { makerWithin } from './made_in_place.ts'
 import { isSelfSigned, PEM_MAX, readPem } from './pem.ts'
 import {
   demandDevicePower,
@@ -176,6 +177,7 @@ export function newCredential(
     expires_at: input.expires_at ?? null,
     revoked_at: null,
     created_at: cx.now(),
+    made_by: makerWithin(cx),
   }
   if (input.kind === 'jwk') {
     const jwk = JSON.stringify(keptJwk(input.jwk))

@@ -1,6 +1,7 @@
 // Types of devices: the topics to which every device of a type may publish and subscribe, as
 // templates of acl rules; what may be asked of its devices, by which credentials they prove
 // themselves, for how long a token counts, and which metadata they have.
+import { unreferenced } from '../../policy/templates.ts'
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
 import { demandPower, type Lack, lackingToDefine, nameLacks } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
@@ -13,6 +14,7 @@ import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { assertFields, fieldsSchema } from './device_metadata.ts'
+import { insertPolicyDocument } from './policies/policy_store.ts'
 import {
   type DeviceTypeChange,
   type DeviceTypeRow,
@@ -68,6 +70,12 @@ const members = {
     .enum(['never', 'once', 'again'])
     .describe('whether people claim such devices: never, once, or again after a release'),
   fields: fieldsSchema.nullable(),
+  acl_by_reference: z
+    .boolean()
+    .describe(
+      'whether tokens of such devices name these rules by reference, which makes them small; ' +
+        'not for a broker that reads the claim acl itself',
+    ),
 }
 
 export const deviceTypeInput = z
@@ -81,6 +89,13 @@ export const deviceTypeInput = z
     credential_kinds: members.credential_kinds.optional(),
     claim: members.claim.optional(),
     fields: members.fields.optional(),
+    acl_by_reference: members.acl_by_reference.optional(),
+  })
+  .superRefine(({ acl, acl_by_reference }, context) => {
+    if (acl_by_reference !== true) return
+    for (const { pointer, detail } of referenceFaults(acl ?? [])) {
+      context.addIssue({ code: 'custom', path: pointer.split('/').slice(1), message: detail })
+    }
   })
   .openapi('NewDeviceType')
 
@@ -97,6 +112,7 @@ export const deviceTypePatch = z
     credential_kinds: members.credential_kinds.optional(),
     claim: members.claim.nullish(),
     fields: members.fields.optional(),
+    acl_by_reference: members.acl_by_reference.nullish(),
   })
   .openapi('DeviceTypePatch')
 
@@ -113,6 +129,7 @@ export const deviceTypeSchema = z
     credential_kinds: z.array(credentialKind).nullable(),
     claim: members.claim,
     fields: z.record(z.string(), z.unknown()).nullable(),
+    acl_by_reference: z.boolean(),
     created_at: z.int(),
     updated_at: z.int(),
   })
@@ -130,6 +147,7 @@ export function describeDeviceType(row: DeviceTypeRow): z.infer<typeof deviceTyp
     credential_kinds: orNull(row.credential_kinds),
     claim,
     fields: orNull(row.fields),
+    acl_by_reference: row.acl_by_reference === 1,
     created_at,
     updated_at,
   }
@@ -167,12 +185,14 @@ const EMPTY = {
   credential_kinds: null,
   claim: 'never',
   fields: null,
+  acl_by_reference: 0,
 } as const
 
 /** The members that are there, as they are stored; null for one that is as if never set. */
 function storedMembers(wanted: DeviceTypePatch): DeviceTypeChange {
   const { description, acl, names, permissions, token_ttl, credential_kinds, claim, fields } =
     wanted
+  const { acl_by_reference } = wanted
   const set = <T>(list: readonly T[] | null) =>
     list === null ? null : JSON.stringify([...new Set(list)].sort())
   const inOrder = (value: object) =>
@@ -186,7 +206,29 @@ function storedMembers(wanted: DeviceTypePatch): DeviceTypeChange {
     ...(credential_kinds === undefined ? {} : { credential_kinds: set(credential_kinds) }),
     ...(claim === undefined ? {} : { claim: claim ?? EMPTY.claim }),
     ...(fields === undefined ? {} : { fields: fields === null ? null : JSON.stringify(fields) }),
+    ...(acl_by_reference === undefined ? {} : { acl_by_reference: acl_by_reference ? 1 : 0 }),
   }
+}
+
+/** Rules that no token can name by reference, since its claims have no value for a variable. */
+const referenceFaults = (acl: readonly { topic: string }[]) =>
+  acl.flatMap(({ topic }, i) => {
+    const variable = unreferenced(topic)
+    if (variable === null) return []
+    const detail =
+      `acl[${i}].topic has the variable ${variable}, for which a token by reference has no value; ` +
+      'use device.id, group.id, site.id and clientid alone, or leave acl_by_reference out'
+    return [{ pointer: `/acl/${i}/topic`, detail }]
+  })
+
+/** Statements that keep the rules of a type for the tokens that name them. Throws Problem. */
+function keepPolicy(cx: Context, { acl, acl_by_reference }: DeviceTypeRow): Statement[] {
+  if (acl_by_reference === 0) return []
+  const faults = referenceFaults(JSON.parse(acl))
+  if (faults.length > 0) {
+    throw new Problem('invalid_request', 'the rules cannot be named by reference', faults)
+  }
+  return [insertPolicyDocument(cx, acl)]
 }
 
 function planCreation(cx: Context, row: DeviceTypeRow, fields: readonly string[]): Plan {
@@ -197,6 +239,7 @@ function planCreation(cx: Context, row: DeviceTypeRow, fields: readonly string[]
     statements: [
       appendEvent(cx, created, condition`not ${deviceTypeExists(row.name)}`),
       insertDeviceType(row, sql`on conflict (name) do nothing`),
+      ...keepPolicy(cx, row),
     ],
   }
 }
@@ -227,6 +270,7 @@ function planChange(
     statements: [
       ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
       updateDeviceType(cx, name, change),
+      ...keepPolicy(cx, next),
       appendEvent(cx, updated, deviceTypeExists(name)),
     ],
   }
@@ -297,6 +341,7 @@ export async function createDeviceType(
       cx.db.write([
         ...demandPower(lacking),
         insertDeviceType(row),
+        ...keepPolicy(cx, row),
         appendEvent(cx, { type: 'device_type.created', subject_id: row.name }),
       ]),
     )

@@ -6,6 +6,7 @@ import {
   lackingOver,
   lackingToMove,
   lackingToShape,
+  lackingToTag,
   nothingLacks,
 } from '../access/power.ts'
 import { isBelow } from '../access/reach/reach_store.ts'
@@ -132,7 +133,7 @@ export function refusalOf(error: unknown): Problem | null {
 }
 
 /** The values of a device after a change, as far as rules follow from them. */
-export type Wanted = Pick<DeviceChange, 'type' | 'metadata' | 'mqtt_client_id'> & {
+export type Wanted = Pick<DeviceChange, 'type' | 'tags' | 'metadata' | 'mqtt_client_id'> & {
   /** All of its groups; absent: they stay. */
   groups?: readonly string[]
   /** The groups that it enters or leaves. */
@@ -172,6 +173,7 @@ export function lacking(cx: Context, id: string, wanted: Wanted): readonly State
     ...lackingOver(cx, id),
     ...moves.map((group) => lackingToMove(cx, group, id)),
     ...(followsRules ? lackingToShape(cx, id, shape, changed) : []),
+    ...(wanted.tags === undefined ? [] : [lackingToTag(cx, id)]),
   ]
 }
 
@@ -181,7 +183,7 @@ export function lacking(cx: Context, id: string, wanted: Wanted): readonly State
  */
 export function lackingToRegister(
   cx: Context,
-  { id, type, metadata, mqtt_client_id }: DeviceRow,
+  { id, type, metadata, mqtt_client_id, tags }: DeviceRow,
   groups: readonly string[],
 ): readonly Statement<Lack>[] {
   const shape = {
@@ -197,6 +199,7 @@ export function lackingToRegister(
   return [
     ...groups.map((group) => lackingToMove(cx, group, group)),
     ...lackingToShape(cx, id, shape, changed),
+    ...(tags === '[]' ? [] : [lackingToTag(cx, id, shape.groups)]),
   ]
 }
 

@@ -370,6 +370,7 @@ const ASSIGN_OF_TYPE: Record<keyof DeviceTypeChange, (value: string | number | n
     credential_kinds: (value) => sql`credential_kinds = ${value}`,
     claim: (value) => sql`claim = ${value}`,
     fields: (value) => sql`fields = ${value}`,
+    acl_by_reference: (value) => sql`acl_by_reference = ${value}`,
   }
 
 /** The members of a type that may change, as they are stored. */

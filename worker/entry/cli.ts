@@ -31,6 +31,10 @@ const USAGE = `npm run allauth -- <command>
                                        register a device; its key is in F (ID.key), JWK or PEM, made when not there
   device token ID [--key-file F] [--issuer URL]
                                        get a token over HTTP, as the device would
+  device import FILE [--dry-run] [--resume TOKEN]
+                                       register or change the devices of a file: a line of JSON each, or FILE.csv
+  claim-token create --type T [--group G] [--max-uses N] [--expires-in S] [--again keep|reset] [--name N]
+                                       a token by which devices register keys of their own (docs/devices.md)
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
   key revoke KID                       take out a signing key that leaked, at once
@@ -70,6 +74,8 @@ const options = {
   force: { type: 'boolean' },
   scope: { type: 'string' },
   'max-uses': { type: 'string' },
+  resume: { type: 'string' },
+  again: { type: 'string' },
   'expires-in': { type: 'string' },
   send: { type: 'boolean' },
   locale: { type: 'string' },
@@ -123,6 +129,15 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
   }
   if (noun === 'device' && verb === 'create') {
     return deviceCreate(one(rest, 'which device: its id is missing'), values)
+  }
+  if (noun === 'device' && verb === 'import') {
+    const file = one(rest, 'which devices: the file is missing')
+    const { deviceImport } = await import('./commands/getting_in.ts')
+    return onDatabase((cx) => deviceImport(cx, file, values))
+  }
+  if (noun === 'claim-token' && verb === 'create') {
+    const { claimTokenCreate } = await import('./commands/getting_in.ts')
+    return onDatabase((cx) => claimTokenCreate(cx, values))
   }
   if (noun === 'key' && verb !== undefined) return keyCommand(words, verb, rest, values)
   if (noun === 'registration-token' && verb === 'create') {

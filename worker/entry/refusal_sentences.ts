@@ -43,6 +43,10 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link that puts back a factor which an operator removed was used, or is older than a day.',
   invitation_dead:
     'The invitation was used or taken back, has run out, was sent again since with another link, or the link is none.',
+  transfer_dead:
+    'The link of an offered place was used or taken back, or has run out. The place can be offered again.',
+  transfer_powerless:
+    'The one who offered a place was disabled, recovered the account or lost power since, or a device of it is in another place by now. Nothing was changed.',
   inviter_powerless:
     'The one who invited was disabled, recovered the account or lost power since, or what the invitation gives is gone. Nothing was given.',
   last_operator:

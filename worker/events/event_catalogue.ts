@@ -11,6 +11,7 @@ import { INVITATION_EVENTS } from './invitation_events.ts'
 import { LOGIN_ID_EVENTS } from './login_id_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
+import { PLACE_EVENTS } from './place_events.ts'
 import { REGISTRY_EVENTS } from './registry_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
@@ -311,6 +312,7 @@ export const EVENTS = {
   ...FACTOR_EVENTS,
   ...ACCOUNT_EVENTS,
   ...INVITATION_EVENTS,
+  ...PLACE_EVENTS,
   ...CREDENTIAL_EVENTS,
   ...LOGIN_ID_EVENTS,
   ...REGISTRY_EVENTS,

@@ -123,6 +123,20 @@ export const MAIL_KINDS = {
       valid_for: valid_for(604_800),
     },
   },
+  transfer: {
+    meaning: 'The offer to become the owner of a place.',
+    values: {
+      inviter: {
+        is: 'string',
+        optional: true,
+        meaning: 'name of the person who offers it',
+        sample: 'Bea Example',
+      },
+      place: { is: 'string', meaning: 'name of the place', sample: '12 Garden Street' },
+      link: link('https://id.example.com/transfer?token=sample'),
+      valid_for: valid_for(604_800),
+    },
+  },
   account_closed: {
     meaning: 'The account was closed; until a time its person can keep it.',
     values: {

@@ -10,6 +10,7 @@ import { arMail } from './ar/mail.ts'
 import { arRequirements } from './ar/requirements.ts'
 import { arSecurity } from './ar/security.ts'
 import { arSignIn } from './ar/sign_in.ts'
+import { arTransfer } from './ar/transfer.ts'
 import { deAccount } from './de/account.ts'
 import { deAddress } from './de/address.ts'
 import { deConsent } from './de/consent.ts'
@@ -19,6 +20,7 @@ import { deMail } from './de/mail.ts'
 import { deRequirements } from './de/requirements.ts'
 import { deSecurity } from './de/security.ts'
 import { deSignIn } from './de/sign_in.ts'
+import { deTransfer } from './de/transfer.ts'
 import { enAccount } from './en/account.ts'
 import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
@@ -28,6 +30,7 @@ import { enMail } from './en/mail.ts'
 import { enRequirements } from './en/requirements.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
+import { enTransfer } from './en/transfer.ts'
 import { esAccount } from './es/account.ts'
 import { esAddress } from './es/address.ts'
 import { esConsent } from './es/consent.ts'
@@ -37,6 +40,7 @@ import { esMail } from './es/mail.ts'
 import { esRequirements } from './es/requirements.ts'
 import { esSecurity } from './es/security.ts'
 import { esSignIn } from './es/sign_in.ts'
+import { esTransfer } from './es/transfer.ts'
 import { frAccount } from './fr/account.ts'
 import { frAddress } from './fr/address.ts'
 import { frConsent } from './fr/consent.ts'
@@ -46,6 +50,7 @@ import { frMail } from './fr/mail.ts'
 import { frRequirements } from './fr/requirements.ts'
 import { frSecurity } from './fr/security.ts'
 import { frSignIn } from './fr/sign_in.ts'
+import { frTransfer } from './fr/transfer.ts'
 import { plAccount } from './pl/account.ts'
 import { plAddress } from './pl/address.ts'
 import { plConsent } from './pl/consent.ts'
@@ -55,6 +60,7 @@ import { plMail } from './pl/mail.ts'
 import { plRequirements } from './pl/requirements.ts'
 import { plSecurity } from './pl/security.ts'
 import { plSignIn } from './pl/sign_in.ts'
+import { plTransfer } from './pl/transfer.ts'
 import type { ArgumentsOf, TextsOf } from './text_types.ts'
 
 const en = {
@@ -66,6 +72,7 @@ const en = {
   ...enConsent,
   ...enLeaving,
   ...enInvitation,
+  ...enTransfer,
   ...enMail,
 }
 
@@ -89,6 +96,7 @@ export const CATALOGUES = {
     ...deConsent,
     ...deLeaving,
     ...deInvitation,
+    ...deTransfer,
     ...deMail,
   },
   es: {
@@ -100,6 +108,7 @@ export const CATALOGUES = {
     ...esConsent,
     ...esLeaving,
     ...esInvitation,
+    ...esTransfer,
     ...esMail,
   },
   fr: {
@@ -111,6 +120,7 @@ export const CATALOGUES = {
     ...frConsent,
     ...frLeaving,
     ...frInvitation,
+    ...frTransfer,
     ...frMail,
   },
   pl: {
@@ -122,6 +132,7 @@ export const CATALOGUES = {
     ...plConsent,
     ...plLeaving,
     ...plInvitation,
+    ...plTransfer,
     ...plMail,
   },
   ar: {
@@ -133,6 +144,7 @@ export const CATALOGUES = {
     ...arConsent,
     ...arLeaving,
     ...arInvitation,
+    ...arTransfer,
     ...arMail,
   },
 } as const satisfies Record<string, TextsOf<English>>

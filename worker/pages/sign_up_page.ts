@@ -43,8 +43,13 @@ ${newAccountForm(v, '/sign-up/confirm', m)}`
   return shell({ title: m('sign_up.account_title'), body }, m)
 }
 
-/** The form in which an account is made, sent to the path of `action`. */
-export function newAccountForm(v: NewAccountValues, action: string, m: Messages): Html {
+/** The form in which an account is made, sent to the path of `action`; `more` are further fields. */
+export function newAccountForm(
+  v: NewAccountValues,
+  action: string,
+  m: Messages,
+  more: Html = html``,
+): Html {
   const described = v.error === undefined ? '' : ' alert'
   return html`<form method="post" action="${action}">
 ${csrfField(v.csrf)}
@@ -56,6 +61,7 @@ ${hiddenFields({ token: v.token })}
 <input id="password" name="password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint${described}" required>
 <p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>
 ${v.texts.map((one) => textToAccept(one, m))}
+${more}
 <div class="actions">
 <button class="primary" type="submit" name="action" value="create">${m('sign_up.create')}</button>
 </div>

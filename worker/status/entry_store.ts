@@ -87,7 +87,8 @@ export const isHolderOf: Condition = condition`(case c.scope
       when 'role' then exists (
         select 1 from "grant" g where g.subject_id = above.id and +g.role = c.id)
       else exists (select 1 from "grant" g join role r on r.name = g.role
-        where g.subject_id = above.id and instr(r.acl, ${'${device.'})
+        where g.subject_id = above.id and (instr(r.acl, ${'${device.'})
+            or instr(coalesce(g.condition_reads, ''), 'device.'))
           and (+g.object_id = '*' or +g.object_id in (select id from around))) end) end)`
 
 /** A condition on an entry `e`: a change that is not spread yet concerns it. */

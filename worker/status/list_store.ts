@@ -1,5 +1,6 @@
 // The tables `status_list`, `status_flip` and `status_change`: statements, no rules.
 import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
+import type { status_change } from '../db/status_schema.ts'
 import { isHolderOf, LIST_BITS } from './entry_store.ts'
 
 export type ListHeadRow = { id: number; upto: number; latest: number }
@@ -73,14 +74,25 @@ export const spreadPage = ({ n, done, bound }: ChangeRow & { bound: number }): S
 export const deleteChange = ({ n, done }: ChangeRow): Statement =>
   sql`delete from status_change where n = ${n} and done = ${done}`
 
-export type StatusCounts = { lists: number; entries: number; flips: number; changes: number }
+/** Counts for an operator: entries that were ever allotted, and those that were given up. */
+export type CountsRow = { lists: number; entries: number; flips: number }
 
-/** Counts for an operator. The entries are those that were ever allotted. */
-export const countStatus = (): Statement<StatusCounts> =>
+export const countStatus = (): Statement<CountsRow> =>
   sql`select (select count(*) from status_list) as lists,
     coalesce((select seq from sqlite_sequence where name = 'status_entry'), 0) as entries,
-    coalesce((select seq from sqlite_sequence where name = 'status_flip'), 0) as flips,
-    (select count(*) from status_change) as changes`
+    coalesce((select seq from sqlite_sequence where name = 'status_flip'), 0) as flips`
+
+export type WaitingRow = {
+  scope: (typeof status_change.$inferSelect)['scope']
+  id: string
+  outcome: number
+  done: number
+  upto: number
+}
+
+/** The oldest changes that are not spread yet. */
+export const listChanges = (limit: number): Statement<WaitingRow> =>
+  sql`select scope, id, outcome, done, upto from status_change order by n limit ${limit}`
 
 /**
  * Ends every entry of a past of which nobody knows what was revoked, in lists that are known and

@@ -1,13 +1,16 @@
 // Token status lists (draft-ietf-oauth-status-list): which tokens have ended before their time.
-// Routes: /status-lists/{id} and the aggregation of all at /status-lists.
+// Routes: /status-lists/{id}, the aggregation of all at /status-lists, and /v1/status-lists.
 // Tables: `status_list`, `status_flip`, `status_change` (list_store.ts), `status_entry`
 // (entry_store.ts); triggers write them with the rows that they are about.
 // Files: status_list.ts has the bits of a list, status_list_token.ts signs it, telling.ts gives a
-// token its claim, spreading.ts works on the timer.
+// token its claim, spreading.ts works on the timer, lists_in_numbers.ts is for operators.
 // Leaves to the rooms above the claim `status` of a token, and whether its origin may act.
 import { Hono } from 'hono'
+import { operation } from '../api/operation.ts'
+import { type Api, createApi, json } from '../api.ts'
 import { Problem } from '../errors.ts'
 import { crossOrigin, type Env } from '../http.ts'
+import { describeLists, statusListsSchema } from './lists_in_numbers.ts'
 import { aggregation, STATUS_LIST_TYPE, signedList } from './status_list_token.ts'
 
 /** Place of the aggregation (§9), below which the lists are. */
@@ -32,6 +35,19 @@ export function statusRoutes(): Hono<Env> {
       if (isKnown(c.req.header('if-none-match'), found.etag)) return c.body(null, 304)
       return c.body(found.jwt, 200, { 'Content-Type': `application/${STATUS_LIST_TYPE}` })
     })
+}
+
+export function statusListRoutes(): Api {
+  const api = createApi()
+  operation(api, {
+    id: 'getStatusLists',
+    at: 'GET /v1/status-lists',
+    summary: 'How many entries status lists have, and which changes are still spread to holders',
+    scope: 'keys:read',
+    answers: { 200: json(statusListsSchema, 'the lists') },
+    run: async (c) => c.json(await describeLists(c.var.cx), 200),
+  })
+  return api
 }
 
 /** RFC 9110 §13.1.2: by weak comparison. */

@@ -22,6 +22,7 @@ const PATHS: readonly [path: string, served: Served][] = [
   // Read by all that check tokens, the door to the broker first of all.
   ['/status-lists', 'both'],
   ['/status-lists/', 'both'],
+  ['/policies', 'both'],
   ['/policies/', 'both'],
 ]
 

@@ -276,7 +276,7 @@ describe('power', () => {
   })
 
   test('a value of a device that a condition reads is changed by those who could give that grant', async () => {
-    const { grant, worker, make } = await startSite()
+    const { grant, worker, make, rules } = await startSite()
     await grant('device.metadata.floor == "2"', { subject: 'bob' })
     await make('POST /v1/roles', { name: 'fitter', permissions: ['devices:write', 'device:fit'] })
     await grant(null, { role: 'fitter', object: '*' })
@@ -285,7 +285,12 @@ describe('power', () => {
       changeDevice(cx, 'lock', { metadata }, null)
     await expect(change({ floor: '2' })).rejects.toMatchObject({ reason: 'power_not_held' })
     await change({ note: 'painted' })
+    await grant('"safe" in device.tags', { subject: 'bob' })
+    const tag = () => changeDevice(cx, 'lock', { tags: ['safe'] }, null)
+    await expect(tag()).rejects.toMatchObject({ reason: 'power_not_held' })
     await grant(null, { role: 'resident', object: 'site-1' })
     await change({ floor: '2' })
+    await tag()
+    expect(await rules('bob')).toEqual(['allow g/room-1/lamp/set', 'allow g/room-1/lock/set'])
   })
 })

@@ -4,6 +4,7 @@ import { deflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Clock, openJwks } from '../../../proxy-node/tokens/jwks.ts'
+import { openPolicies } from '../../../proxy-node/tokens/policies.ts'
 import {
   changedIndices,
   isBelowIssuer,
@@ -73,7 +74,9 @@ async function rig(options: { path?: string; timeout_ms?: number } = {}) {
     onRefresh: (refresh) => refreshes.push(refresh),
   })
   open.push(lists, jwks, { close: () => issuer.stop() })
-  const parts = { issuer: issuer.url, audience, jwks, statusLists: lists, now: time.clock.now }
+  const policies = openPolicies({ issuer: issuer.url, jwks, clock: time.clock })
+  const shared = { issuer: issuer.url, audience, jwks }
+  const parts = { ...shared, statusLists: lists, policies, now: time.clock.now }
   const verifier = createVerifier(parts)
   const withdrawn: [string, Withdrawal][] = []
   return {

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { exportSPKI } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Clock, type Jwks, openJwks, type Refresh } from '../../../proxy-node/tokens/jwks.ts'
+import { openPolicies } from '../../../proxy-node/tokens/policies.ts'
 import { openStatusLists } from '../../../proxy-node/tokens/status_lists.ts'
 import type { Verification } from '../../../proxy-node/tokens/verifier.ts'
 import { createVerifier } from '../../../proxy-node/tokens/verifier.ts'
@@ -78,7 +79,10 @@ function rig(issuer: string, options: { jwksUri?: string } = {}): Rig {
   open.push(jwks)
   const statusLists = openStatusLists({ issuer, jwks, clock: time.clock })
   open.push(statusLists)
-  const verifier = createVerifier({ issuer, audience, jwks, statusLists, now: time.clock.now })
+  const policies = openPolicies({ issuer, jwks, clock: time.clock })
+  open.push(policies)
+  const parts = { issuer, audience, jwks, statusLists, policies, now: time.clock.now }
+  const verifier = createVerifier(parts)
   return {
     jwks,
     time,
@@ -154,7 +158,8 @@ describe('a good token', () => {
   test('is judged at once, without a promise, when its key is there', async () => {
     const { issuer, jwks, time } = await readyRig()
     const statusLists = openStatusLists({ issuer: issuer.url, jwks, clock: time.clock })
-    const parts = { issuer: issuer.url, audience, jwks, statusLists, now: time.clock.now }
+    const policies = openPolicies({ issuer: issuer.url, jwks, clock: time.clock })
+    const parts = { issuer: issuer.url, audience, jwks, statusLists, policies, now: time.clock.now }
     const verifier = createVerifier(parts)
     expect(verifier.verify(await issuer.mint())).toMatchObject({ ok: true })
   })

@@ -11,7 +11,9 @@ import { z } from '../../api.ts'
 /** Values of one question. A part that is missing makes an expression that reads it fail. */
 export type ConditionValues = {
   subject: { id: string; kind: string }
-  device?: { id: string; type: string; metadata: Record<string, unknown> } | undefined
+  device?:
+    | { id: string; type: string; tags: readonly string[]; metadata: Record<string, unknown> }
+    | undefined
   group?: { id: string; kind: string } | undefined
   /** Epoch seconds. Only where the answer is for this moment alone. */
   now?: number | undefined
@@ -51,7 +53,7 @@ const environment = (): Environment => {
   })
     .registerVariable('subject', { schema: { id: 'string', kind: 'string' } })
     .registerVariable('device', {
-      schema: { id: 'string', type: 'string', metadata: 'map<string, dyn>' },
+      schema: { id: 'string', type: 'string', tags: 'list<string>', metadata: 'map<string, dyn>' },
     })
     .registerVariable('group', { schema: { id: 'string', kind: 'string' } })
     .registerVariable('now', 'google.protobuf.Timestamp')

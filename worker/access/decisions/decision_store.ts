@@ -101,7 +101,8 @@ const placesOf = (object_id: Scalar, what: Scalar): Scalar => scalar`(
     join "group" g on g.id = place.root)`
 
 const deviceAsJson = (what: Scalar, type: string): Scalar => scalar`(
-  select json_object('id', d.id, 'type', d.type, 'metadata', json(d.metadata)) from device d
+  select json_object('id', d.id, 'type', d.type, 'tags', json(d.tags),
+    'metadata', json(d.metadata)) from device d
   where d.id = ${what} and ${type} = 'device')`
 
 /** A CTE `around(root, id)`: the groups of an object, or itself, each with all above it. */

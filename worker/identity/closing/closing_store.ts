@@ -15,6 +15,7 @@ import { type EndAccess, endSessionsOf } from '../sessions.ts'
 import { deleteFailedSignInsOf } from '../sign_in/failed_sign_ins.ts'
 import { isOpenSignIn } from '../sign_in/sign_in_store.ts'
 import { deleteUser, PERSON_LABEL, type UserRow, userExists } from '../store.ts'
+import { deleteTransfersOf } from '../transfers/transfer_store.ts'
 
 /** Whether the person of a closed account can still keep it. */
 export const canBeKept = (
@@ -109,6 +110,7 @@ export const userRemoval = (
   ...forgetRights(id),
   deleteAccountLinksOf(id),
   deleteInvitationsOf(id),
+  deleteTransfersOf(id),
   deleteDecisionsOf(id),
   ...deleteFactorsOf(id),
   ...deleteMailCodesOf(id),

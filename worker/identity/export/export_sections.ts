@@ -206,4 +206,15 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
         and rowid > ${after}
       order by rowid limit ${limit}`,
   },
+  {
+    // Of those that the person offered: not to whom.
+    name: 'transfers',
+    tables: ['place_transfer'],
+    list: (user_id, after, limit) => sql`select rowid as cursor, id, role, group_id,
+        case when accepted_by = ${user_id} then address end as address,
+        created_at, expires_at, accepted_at, withdrawn_at as revoked_at
+      from place_transfer where (accepted_by = ${user_id} or invited_by = ${user_id})
+        and rowid > ${after}
+      order by rowid limit ${limit}`,
+  },
 ]

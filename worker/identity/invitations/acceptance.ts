@@ -117,7 +117,8 @@ function demands(cx: Context, row: OpenInvitation): readonly Statement[] {
   ]
 }
 
-function readInviter({ inviter }: OpenInvitation): Actor {
+/** The actor that invited, or offered a place, as it was then. */
+export function readInviter({ inviter }: { inviter: string }): Actor {
   const { places, ...actor } = JSON.parse(inviter)
   return {
     ...actor,
@@ -130,10 +131,10 @@ function readInviter({ inviter }: OpenInvitation): Actor {
  * A condition: the person or client acts still, and was neither disabled nor recovered since; a
  * client is registered for the scopes that its token had.
  */
-function stands(
+export function stands(
   { kind, scopes }: Actor,
   id: string | null,
-  { invited_by, inviter_epoch }: OpenInvitation,
+  { invited_by, inviter_epoch }: Pick<OpenInvitation, 'invited_by' | 'inviter_epoch'>,
 ): Condition {
   if (kind === 'system') return condition`true`
   const epoch = condition`(epoch = ${inviter_epoch} or ${id} is not ${invited_by})`

@@ -1,4 +1,6 @@
 // The table `invitation`. Statements, no rules.
+
+import { insidePlace } from '../../access/places/place_store.ts'
 import { isWithinReach } from '../../access/reach/reach.ts'
 import type { Context } from '../../context.ts'
 import { invitation } from '../../db/people_schema.ts'
@@ -116,6 +118,24 @@ export const renewInvitation = (
 export const revokeInvitation = (cx: Context, id: string): Statement =>
   sql`update invitation set revoked_at = ${cx.now()}
     where id = ${id} and used_by is null and revoked_at is null`
+
+/** The invitations on their way that name a place, or something in it. */
+const openInvitationsTo = (cx: Context, group_id: string): Statement<{ id: string }> =>
+  sql`with recursive ${insidePlace(group_id)}
+    select i.id from invitation i
+    where i.used_by is null and i.revoked_at is null and i.expires_at > ${cx.now()}
+      and (exists (select 1 from json_each(i."groups") one where one.value in (select id from inside))
+        or exists (select 1 from json_each(i.grants) one
+          where one.value ->> 'object' in (select id from inside)))`
+
+/** How many these are. */
+export const countInvitationsTo = (cx: Context, group_id: string): Scalar =>
+  scalar`(select count(*) from (${openInvitationsTo(cx, group_id)}))`
+
+/** Takes them back. */
+export const revokeInvitationsTo = (cx: Context, group_id: string, when: Condition): Statement =>
+  sql`update invitation set revoked_at = ${cx.now()}
+    where id in (${openInvitationsTo(cx, group_id)}) and ${when}`
 
 /** Ends every invitation on its way, since one may have been used after the moment of a backup. */
 export const revokeAllInvitations = (cx: Context): Statement =>

@@ -209,7 +209,9 @@ export async function createInvitation(
   return describeInvitation(cx, row)
 }
 
-const storedInviter = ({ actor: { kind, id, scopes, places, reach, acting } }: Context): string =>
+export const storedInviter = ({
+  actor: { kind, id, scopes, places, reach, acting },
+}: Context): string =>
   JSON.stringify({
     kind,
     id,

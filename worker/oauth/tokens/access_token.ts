@@ -10,6 +10,7 @@ import { OAuthError } from '../../errors.ts'
 import { placeOfClaim, type StatusClaim, type StatusPlace } from '../../status/entry_store.ts'
 import type { Detail } from '../authorization_details.ts'
 import { issueToken, readToken, type TokenFormat } from './formats.ts'
+import { type PolicyReference, signReferenceToken } from './reference_token.ts'
 import type { RightsClaims } from './rights_claims.ts'
 
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
@@ -43,6 +44,8 @@ export type AccessToken = {
   not_after?: number | null | undefined
   /** Given exactly when mProxy is an audience. */
   acl?: readonly AclRule[] | undefined
+  /** Names the same rules in fewer bytes. */
+  reference?: PolicyReference | null | undefined
   /** The MQTT client identifier that a device has for good. */
   mqtt_client_id?: string | null | undefined
   /** Null or absent: whoever bears the token may use it. */
@@ -61,6 +64,8 @@ export type AccessToken = {
 export type AccessTokenClaims = {
   /** How they are to be written. No claim: it is taken out. */
   format: TokenFormat
+  /** Instead of `acl`, in a small token. No claim: reference_token.ts writes it. */
+  reference?: PolicyReference
   sub: string
   client_id: string
   aud: string | string[]
@@ -99,6 +104,7 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     jti: `${token.origin}.${inJti(token.epoch)}${randomToken(cx, 16)}`,
     scope: token.scope.join(' '),
     ...(acl === undefined ? {} : { acl }),
+    ...(token.reference == null || cnf != null ? {} : { reference: token.reference }),
     ...(mqtt_client_id == null ? {} : { mqtt_client_id }),
     ...(cnf == null ? {} : { cnf }),
     ...(authorization_details === undefined ? {} : { authorization_details }),
@@ -159,7 +165,16 @@ export type Minted = {
 }
 
 export async function signAccessToken(cx: Context, claims: AccessTokenClaims): Promise<Minted> {
-  const { format, ...content } = claims
+  const { format, reference, ...content } = claims
+  if (reference !== undefined) {
+    const { jwt, kid } = await signReferenceToken(cx, content, reference)
+    return {
+      access_token: jwt,
+      expires_in: content.exp - content.iat,
+      expires_at: content.exp,
+      kid,
+    }
+  }
   const { access_token, kid } = await issueToken(cx, format, content)
   const { iat, exp } = content
   return { access_token, expires_in: exp - iat, expires_at: exp, kid }

@@ -24,6 +24,7 @@ export type ExportSectionName =
   | 'events'
   | 'mails'
   | 'invitations'
+  | 'transfers'
 
 /** Names of members of a part, as the texts have them. */
 export const EXPORT_FIELDS = [

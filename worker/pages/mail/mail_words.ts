@@ -90,6 +90,16 @@ const WRITERS: { readonly [kind in MailKind]: Writer<kind> } = {
     button: m('mail_invitation.button'),
     note: m('mail_invitation.note'),
   }),
+  transfer: (m, { service, inviter, place }) => ({
+    subject: m('mail_transfer.subject', { service }),
+    heading: m('mail_transfer.heading'),
+    lead: [
+      m('mail_transfer.lead', { place }),
+      ...(inviter === undefined ? [] : [m('mail_transfer.inviter', { inviter })]),
+    ],
+    button: m('mail_transfer.button'),
+    note: m('mail_transfer.note'),
+  }),
   account_closed: (m, { service, until }) => ({
     subject: m('mail_account_closed.subject', { service }),
     heading: m('mail_account_closed.heading'),

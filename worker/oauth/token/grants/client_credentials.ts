@@ -28,6 +28,7 @@ import {
   knownScopes,
   type Wish,
 } from '../../tokens/entitlement.ts'
+import { policyReference } from '../../tokens/reference_token.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'client_credentials'
@@ -130,11 +131,12 @@ function deviceClaims(
   if (wish.resource.some((one) => one !== mqtt_audience)) {
     throw new OAuthError('invalid_target', BAD_TARGET)
   }
+  const rows = readRows(rights)
   const found = entitlement(cx, {
     covered: { scope: DEVICE.scope, resource: [mqtt_audience] },
     wish: { scope: null, resource: [] },
     clients: [DEVICE],
-    parties: [{ id: device.id, permissions: null, rights: readRows(rights) }],
+    parties: [{ id: device.id, permissions: null, rights: rows }],
     acl_max_rules: settings.acl_max_rules,
   })
   return accessTokenClaims(cx, {
@@ -142,7 +144,8 @@ function deviceClaims(
     epoch: device.epoch,
     sub: device.id,
     client_id: device.id,
-    ttl: readRows(rights)?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
+    ttl: rows?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
+    reference: rows === undefined ? null : policyReference(rows),
     mqtt_client_id: device.mqtt_client_id,
     cnf,
     ...assertEntitled(found),

@@ -1,0 +1,192 @@
+// Policy documents of the issuer: the rules of a type of devices, which small tokens name by their
+// hash. Owns how they are fetched, and that they are kept: for good, since a document never
+// changes, and on disk where STATE_DIR is set.
+//
+// Those of today are read ahead. A missing one is the only thing for which a CONNECT waits: once
+// for all that come meanwhile, and under the deadline of a request.
+
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AclRule } from '../../policy/acl.ts'
+import { parsePolicy } from '../../policy/templates.ts'
+import { FetchError, type FetchFault, fetchFromIssuer } from './issuer_fetch.ts'
+import { type Clock, type Jwks, systemClock } from './jwks.ts'
+import { findSigner, parseObject, readJws } from './jws.ts'
+
+const DOCUMENT_MAX = 256 * 1024
+/** Beyond, the one that came first is forgotten. */
+const POLICIES_MAX = 512
+/** For how long a document that was not there is not asked for again. */
+const COOL_DOWN_MS = 10_000
+const READ_AHEAD_MS = 300_000
+
+const HASH = /^[A-Za-z0-9_-]{43}$/
+
+export type PolicyOutcome =
+  | 'ok'
+  | FetchFault
+  | 'wrong_type'
+  | 'bad_signature'
+  | 'unknown_key'
+  | 'keys_unavailable'
+  | 'wrong_subject'
+  /** It is not the one that was asked for. */
+  | 'wrong_hash'
+
+export type PolicyFetch = { policy: string; outcome: PolicyOutcome }
+
+export type Policies = {
+  /** Reads those on disk and those that the issuer lists, and the latter again in time. */
+  start(): Promise<void>
+  find(hash: string): readonly AclRule[] | undefined
+  /** Fetches a missing one, or waits for whoever does; says whether it is there then. */
+  fetch(hash: string): Promise<boolean>
+  count(): number
+  close(): void
+}
+
+export type PoliciesOptions = {
+  issuer: string
+  jwks: Jwks
+  /** Where documents are kept over a restart. */
+  folder?: string | undefined
+  clock?: Clock
+  timeout_ms?: number
+  onFetch?: (fetch: PolicyFetch) => void
+}
+
+class PolicyError extends Error {
+  readonly outcome: PolicyOutcome
+  constructor(outcome: PolicyOutcome) {
+    super(outcome)
+    this.outcome = outcome
+  }
+}
+
+const hashOf = (content: string): string => createHash('sha256').update(content).digest('base64url')
+
+export function openPolicies(options: PoliciesOptions): Policies {
+  const { issuer, jwks, folder, clock = systemClock, timeout_ms, onFetch } = options
+  const base = `${issuer.replace(/\/$/, '')}/policies`
+  const policies = new Map<string, readonly AclRule[]>()
+  const underWay = new Map<string, Promise<boolean>>()
+  const missed = new Map<string, number>()
+  const closing = new AbortController()
+  let cancelNext: () => void = () => {}
+
+  function keep(hash: string, templates: readonly AclRule[]): void {
+    const [first] = policies.keys()
+    if (policies.size >= POLICIES_MAX && first !== undefined) policies.delete(first)
+    policies.set(hash, templates)
+    missed.delete(hash)
+  }
+
+  const ask = (uri: string, accept: string) =>
+    fetchFromIssuer(uri, {
+      accept,
+      bytes_max: DOCUMENT_MAX,
+      closing: closing.signal,
+      ...(timeout_ms === undefined ? {} : { timeout_ms }),
+    })
+
+  /** The content of the document; throws PolicyError and FetchError. */
+  async function read(hash: string): Promise<string> {
+    const uri = `${base}/${hash}`
+    const { text = '' } = await ask(uri, 'application/policy+jwt')
+    const jws = readJws(text.trim(), ['policy+jwt'], DOCUMENT_MAX)
+    if (typeof jws === 'string') throw new PolicyError(jws)
+    let signer = findSigner(jwks, jws)
+    if (signer === 'unknown_key' && (await jwks.refreshForUnknownKey())) {
+      signer = findSigner(jwks, jws)
+    }
+    if (typeof signer === 'string') throw new PolicyError(signer)
+    const { sub, policy } = parseObject(jws.payload) ?? {}
+    if (typeof policy !== 'string') throw new PolicyError('malformed')
+    if (sub !== uri) throw new PolicyError('wrong_subject')
+    if (hashOf(policy) !== hash) throw new PolicyError('wrong_hash')
+    return policy
+  }
+
+  async function attempt(hash: string): Promise<boolean> {
+    let outcome: PolicyOutcome = 'ok'
+    try {
+      const content = await read(hash)
+      const templates = parsePolicy(content)
+      if (templates === null) throw new PolicyError('malformed')
+      keep(hash, templates)
+      await save(hash, content)
+    } catch (error) {
+      if (!(error instanceof FetchError) && !(error instanceof PolicyError)) throw error
+      outcome = error.outcome
+      if (missed.size >= POLICIES_MAX) missed.clear()
+      missed.set(hash, clock.now())
+    }
+    if (!closing.signal.aborted) onFetch?.({ policy: hash, outcome })
+    return outcome === 'ok'
+  }
+
+  async function fetchOne(hash: string): Promise<boolean> {
+    const running = underWay.get(hash)
+    if (running !== undefined) return running
+    const since = clock.now() - (missed.get(hash) ?? Number.NEGATIVE_INFINITY)
+    if (closing.signal.aborted || (since >= 0 && since < COOL_DOWN_MS)) return false
+    const promise = attempt(hash).finally(() => underWay.delete(hash))
+    underWay.set(hash, promise)
+    return promise
+  }
+
+  /** A disk that is full or gone costs a request after the next restart, and nothing now. */
+  async function save(hash: string, content: string): Promise<void> {
+    if (folder === undefined) return
+    const file = join(folder, nameOf(hash))
+    await mkdir(folder, { recursive: true })
+      .then(() => writeFile(`${file}.new`, content))
+      .then(() => rename(`${file}.new`, file))
+      .catch(() => {})
+  }
+
+  /** The token names the hash, so what is on disk is believed by it alone. */
+  async function load(): Promise<void> {
+    if (folder === undefined) return
+    const names = await readdir(folder).catch(() => [])
+    for (const name of names.filter((one) => /^policy-[0-9a-f]{64}$/.test(one))) {
+      const content = await readFile(join(folder, name), 'utf8').catch(() => '')
+      const hash = hashOf(content)
+      const templates = nameOf(hash) === name ? parsePolicy(content) : null
+      if (templates !== null) keep(hash, templates)
+    }
+  }
+
+  async function readAhead(): Promise<void> {
+    cancelNext()
+    const listed = await ask(base, 'application/json').then(
+      ({ text = '' }) => parseObject(Buffer.from(text))?.['policies'],
+      () => [], // an issuer of before has none
+    )
+    const hashes = Array.isArray(listed) ? listed.slice(0, POLICIES_MAX) : []
+    for (const hash of hashes) {
+      if (typeof hash !== 'string' || !HASH.test(hash) || policies.has(hash)) continue
+      await fetchOne(hash)
+    }
+    if (closing.signal.aborted) return
+    cancelNext = clock.schedule(READ_AHEAD_MS * (1 - Math.random() / 10), () => void readAhead())
+  }
+
+  return {
+    async start() {
+      await load()
+      await readAhead()
+    },
+    find: (hash) => policies.get(hash),
+    fetch: fetchOne,
+    count: () => policies.size,
+    close() {
+      closing.abort()
+      cancelNext()
+    },
+  }
+}
+
+/** Of a file, in hexadecimal: some disks do not tell `a` from `A`. */
+const nameOf = (hash: string): string => `policy-${Buffer.from(hash, 'base64url').toString('hex')}`
