@@ -65,7 +65,7 @@ BEGIN
 		SELECT DISTINCT 'subject', "g"."subject_id", 3
 		FROM (SELECT "id" FROM "up" UNION SELECT "id" FROM "below") AS "o"
 			CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
-			CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND instr("r"."acl", '${site.') > 0;
+			CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${site.') > 0 OR instr("r"."acl", '${group.') > 0);
 END;
 
 -- Those who reach an object are listed in the order of their grants.

@@ -126,6 +126,7 @@ const plateOf = (file: string): string[] => {
 
 /** The file of each room outside of oauth that opens with its plate. */
 const ROOM_PLATES = [
+  'access/places/place_store.ts',
   'access/reach/reach.ts',
   'access/routes.ts',
   'access/conditions/expression.ts',
@@ -151,6 +152,7 @@ const ROOM_PLATES = [
   'identity/trusted_browsers/trusted_browsers.ts',
   'identity/mail/mails.ts',
   'identity/invitations/invitations.ts',
+  'identity/transfers/transfers.ts',
   'identity/routes.ts',
   'identity/consents/routes.ts',
   'identity/continue/continue_routes.ts',

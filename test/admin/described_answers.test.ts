@@ -49,6 +49,7 @@ const TERMS = { version: '1', texts: { en: { title: 'Terms', text: 'All of it.' 
 /** Bodies that are taken; the others are merge patches, for which an empty one is. */
 const BODIES: Record<string, object> = {
   createInvitation: { address: 'ann@example.com' },
+  offerTransfer: { to: 'ann@example.com', role: 'resident' },
   createUser: { email: 'bob@example.com' },
   addUserLoginId: { kind: 'user_name', value: 'liz' },
   createGroup: { id: 'site-2' },
@@ -113,7 +114,7 @@ beforeAll(async () => {
       settings: { self_consent_age: { default: 16, countries: {} } },
       // Too young to decide about texts alone.
       users: [{ id: 'ann', email: 'ann@example.com', profile: { birthdate: '2020-01-01' } }],
-      groups: [{ id: 'site-1' }],
+      groups: [{ id: 'site-1', kind: 'site' }],
       roles: [{ name: 'resident', permissions: ['device:read'] }],
       device_types: [{ name: 'meter' }],
       devices: [

@@ -14,7 +14,15 @@ const SECRET = 'few-secret-of-at-least-32-characters-0001'
 const SCOPE = API_SCOPES.join(' ')
 
 type Ids = Record<
-  'batch' | 'grant' | 'secret' | 'credential' | 'token' | 'initial' | 'session' | 'invitation',
+  | 'batch'
+  | 'grant'
+  | 'secret'
+  | 'credential'
+  | 'token'
+  | 'initial'
+  | 'session'
+  | 'invitation'
+  | 'transfer',
   string
 >
 type Attempt = (ids: Ids) => [path: string, body?: unknown]
@@ -63,6 +71,11 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/invitations', { address: 'n@example.com', groups: ['bosses'] }],
   ],
   revokeInvitation: [({ invitation }) => [`/v1/invitations/${invitation}`]],
+  offerTransfer: [
+    () => ['/v1/groups/home/transfer', { to: 'few@example.com', role: 'reader' }],
+    () => ['/v1/groups/home/transfer', { to: 'few@example.com', role: 'operator' }],
+  ],
+  withdrawTransfer: [() => ['/v1/groups/home/transfer']],
   sendInvitation: [({ invitation }) => [`/v1/invitations/${invitation}/send`]],
   endUserSessions: [() => ['/v1/users/boss/sessions']],
   endUserSession: [({ session }) => [`/v1/users/boss/sessions/${session}`]],
@@ -179,7 +192,7 @@ beforeAll(async () => {
         { id: 'staff', parent_id: 'bosses' },
         { id: 'empty', parent_id: 'bosses' },
         { id: 'team' },
-        { id: 'home' },
+        { id: 'home', kind: 'site' },
       ],
       roles: [
         { name: 'master', permissions: ['manage'] },
@@ -244,6 +257,7 @@ beforeAll(async () => {
     secret: await made('/v1/clients/ops/secrets', {}),
     credential: await made('/v1/devices/robot/credentials', { kind: 'secret' }),
     token: await made('/v1/devices/robot/tokens', { expires_in: 600 }),
+    transfer: await made('/v1/groups/home/transfer', { to: 'boss', role: 'reader' }),
     invitation: await made('/v1/invitations', {
       address: 'boss@example.com',
       groups: ['bosses'],

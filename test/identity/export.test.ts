@@ -73,6 +73,10 @@ async function startWithMuch() {
         grants, "groups", valid_for, created_at, expires_at, used_by, accepted_at, accepted_by)
       values ('inv_1', 'hash-of-a-link', ${ANN}, ${ANN}, 'boss', '{}', 0, '[]', '["home"]', 60, ${now},
         ${now + 60}, 'r', ${now}, 'ann')`,
+    sql`insert into place_transfer (id, hash, group_id, address, address_key, role, end_credentials,
+        end_tokens, invited_by, inviter, inviter_epoch, created_at, expires_at, accepted_at, accepted_by)
+      values ('trf_1', 'hash-of-an-offer', 'home', ${ANN}, ${ANN}, 'owner', 0, 0, 'boss', '{}', 0, ${now},
+        ${now + 60}, ${now}, 'ann')`,
     sql`insert into consent_decision (id, user_id, key, version, round, locale, decision, decided_at,
         address) values ('cns_1', 'ann', 'terms', '1', 0, 'en', 'accepted', ${now}, '192.0.2.9')`,
   ])

@@ -293,6 +293,7 @@ describe('the acceptance of a place', () => {
     expect(types).toContain('place.transferred')
     expect(types).toContain('group.updated')
     expect(types).not.toContain('grant.deleted')
+    expect(types).not.toContain('place.transfer_offered')
     expect(types.filter((type) => type === 'group.updated')).toHaveLength(1)
     expect((await ann('GET /v1/events')).status).toBe(403)
     expect((await ann('GET /v1/groups/site-1')).status).toBe(403)

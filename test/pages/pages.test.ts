@@ -30,6 +30,11 @@ import {
   recoveryCodesPage,
   securityPage,
 } from '../../worker/pages/account/security_page.ts'
+import {
+  acceptTransferPage,
+  newOwnerPage,
+  transferredPage,
+} from '../../worker/pages/account/transfer_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { consentsPage } from '../../worker/pages/consents/consents_page.ts'
 import {
@@ -113,6 +118,11 @@ async function exported(text: string, m: Messages): Promise<string> {
     part({ name: 'events', rows: [row], isFirst: false, isLast: true }),
     end,
   ].join('')
+}
+
+const ENDED = {
+  ...{ people: 4, grants: 3, memberships: 3, invitations: 1, authorizations: 2 },
+  ...{ credentials: 1, tokens: 1 },
 }
 
 /** Every page with `text` in each place that others decide. */
@@ -318,6 +328,28 @@ const pagesWith = (text: string, m: Messages = english) => ({
     { inviter: null, place: null, address: text, token: text, csrf: text, account: null },
     m,
   ),
+  offered_place: newOwnerPage(
+    {
+      ...{ inviter: text, place: text, address: text, token: text, csrf: text, numbers: ENDED },
+      ...{ name: text, password_min: 15, error: text, texts: textsToAccept(text) },
+    },
+    m,
+  ),
+  offered_place_account: acceptTransferPage(
+    {
+      ...{ inviter: text, place: text, address: text, token: text, csrf: text, numbers: ENDED },
+      account: { email: text, name: text },
+    },
+    m,
+  ),
+  offered_place_sign_in: acceptTransferPage(
+    {
+      ...{ inviter: null, place: text, address: text, token: text, csrf: text, numbers: ENDED },
+      account: null,
+    },
+    m,
+  ),
+  transferred: transferredPage({ place: text, ended: ENDED }, m),
   export: exportPage({ email: text, name: text, csrf: text }, m),
   exported: exported(text, m),
   closing: closingPage({ email: text, name: text, csrf: text, grace: 30, error: text }, m),

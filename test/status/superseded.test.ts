@@ -180,6 +180,12 @@ const cases: [string, readonly Whose[], Act, Act][] = [
     ({ worker }) => give(worker, 'ann', 'namer', 'home'),
     ({ worker }) => changeGroup(worker.context(), 'hall', { parent_id: 'other' }, null),
   ],
+  [
+    'a group that is moved, for those who reached it from above',
+    ['device', 'minted', 'person'],
+    ({ worker }) => give(worker, 'ann', 'resident', 'home'),
+    ({ worker }) => changeGroup(worker.context(), 'hall', { parent_id: 'other' }, null),
+  ],
 ]
 
 describe('the list shows as superseded', () => {

@@ -63,7 +63,7 @@ test('the operations that work within a reach are those of docs/access.md, and s
       ...['mintDeviceToken', 'listDeviceTokens', 'revokeDeviceToken'],
       ...['listUsers', 'getUser', 'listEvents', 'evaluateAccess', 'evaluateAccessBatch'],
       ...['createInvitation', 'listInvitations', 'getInvitation', 'revokeInvitation'],
-      'sendInvitation',
+      ...['sendInvitation', 'offerTransfer', 'getTransfer', 'withdrawTransfer'],
     ].sort(),
   )
 })
