@@ -5,8 +5,9 @@
 import { parseArgs } from 'node:util'
 import { benchIdentity } from './identity.ts'
 import { benchOauth } from './oauth.ts'
+import { benchRegistry } from './registry.ts'
 
-const BENCHES = { oauth: benchOauth, identity: benchIdentity }
+const BENCHES = { oauth: benchOauth, identity: benchIdentity, registry: benchRegistry }
 
 const { values, positionals } = parseArgs({
   options: {

@@ -1,0 +1,279 @@
+// `npm run bench -- registry`: import of devices with keys, and what a fleet of 1,000,000 costs
+// beside one of 10,000: the same questions to both servers, alternating in one run. Both are this
+// server on Node over an embedded file.
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { cpus } from 'node:os'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type RunningWorker, startWorkerOn } from '../host/programs.ts'
+import { median, statOf } from '../measure/process_stat.ts'
+import {
+  deviceId,
+  deviceLines,
+  type Fleet,
+  fillPlaces,
+  fleetOf,
+  groupOfDevice,
+  holderOver,
+} from './fleet.ts'
+import { percentile } from './load.ts'
+import type { Options } from './oauth.ts'
+import { type Prepared, repeat } from './requests.ts'
+
+const SMALL = 10_000
+const LARGE = 1_000_000
+/** Devices of the import whose rate is said. */
+const TIMED = 100_000
+
+const OPERATOR = 'bench-operator'
+const SECRET = 'k7Qm2Zt9Xw4Rb6Ny1Lp8Vd3Hs5Jc0FgAa2'
+const METER_SECRET = 'w3Rk8Tn1Zc6Mx4Qv9Hb2Jd7Lf5Gs0PyBb7'
+const METER = 'bench-meter'
+const RESIDENT_TOPIC = 'sites/${group.id}/devices/+'
+
+const BLUEPRINT = {
+  clients: [
+    {
+      client_id: OPERATOR,
+      client_secret: SECRET,
+      grant_types: ['client_credentials'],
+      scope: 'manage',
+      access_token_ttl: 86_400,
+    },
+  ],
+  roles: [
+    {
+      name: 'resident',
+      permissions: ['device:read', 'device:command'],
+      acl: [
+        { permission: 'allow', action: 'subscribe', topic: `${RESIDENT_TOPIC}/state` },
+        { permission: 'allow', action: 'publish', topic: `${RESIDENT_TOPIC}/set` },
+      ],
+    },
+  ],
+  device_types: [
+    {
+      name: 'dimmer',
+      acl: [
+        {
+          permission: 'allow',
+          action: 'publish',
+          topic: 'sites/${group.id}/devices/${device.id}/state',
+        },
+      ],
+    },
+  ],
+}
+
+type Server = { name: string; fleet: Fleet; worker: RunningWorker; token: string }
+
+const basic = (id: string, secret: string) =>
+  `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`
+
+const FORM = 'application/x-www-form-urlencoded'
+
+async function operatorToken(issuer: string): Promise<string> {
+  const answer = await fetch(`${issuer}/oauth/token`, {
+    method: 'POST',
+    headers: { 'content-type': FORM, authorization: basic(OPERATOR, SECRET) },
+    body: 'grant_type=client_credentials&scope=manage',
+  })
+  const { access_token } = (await answer.json()) as { access_token?: string }
+  if (access_token === undefined) throw new Error(`no token: ${answer.status}`)
+  return access_token
+}
+
+/** Bytes of memory that the process had at most, and has (Linux). */
+function memoryOf(pid: number): { peak: number; now: number } {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const kb = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0)
+  return { peak: kb('VmHWM') * 1024, now: kb('VmRSS') * 1024 }
+}
+
+/** Imports devices `from` to `to`. Answers the seconds that it took. */
+async function importDevices(server: Server, from: number, to: number): Promise<number> {
+  const { worker, token, fleet } = server
+  const begun = performance.now()
+  const sent = request(`${worker.issuer}/v1/devices/import`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${token}` },
+  })
+  // The answer is read while lines are still sent, since each side waits for the other's room.
+  const [, { status, end }] = await Promise.all([
+    pipeline(Readable.from(deviceLines(from, to, fleet)), sent),
+    endOfAnswer(sent),
+  ])
+  const last = end.trimEnd().split('\n').at(-1) ?? ''
+  const created = /"created":\s*(\d+)/.exec(last)?.[1]
+  if (status !== 200 || Number(created) !== to - from) {
+    throw new Error(`not everything was imported: ${status} ${last}`)
+  }
+  return (performance.now() - begun) / 1000
+}
+
+/** A line for each row, of which only the summary at the end is kept. */
+async function endOfAnswer(sent: ClientRequest): Promise<{ status: number; end: string }> {
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  let end = ''
+  answer.setEncoding('utf8')
+  for await (const piece of answer) end = (end + piece).slice(-2000)
+  return { status: answer.statusCode ?? 0, end }
+}
+
+async function start(name: string, devices: number): Promise<Server> {
+  const fleet = fleetOf(devices)
+  const worker = await startWorkerOn('node', BLUEPRINT)
+  await fillPlaces(worker.databaseUrl, fleet)
+  return { name, fleet, worker, token: await operatorToken(worker.issuer) }
+}
+
+/** A device that fetches tokens by a secret: nothing is written for it. */
+async function addMeter({ worker, token, fleet }: Server): Promise<void> {
+  const answer = await fetch(`${worker.issuer}/v1/devices`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify({
+      id: METER,
+      type: 'dimmer',
+      groups: [groupOfDevice(1, fleet)],
+      credentials: [{ kind: 'secret', secret: METER_SECRET }],
+    }),
+  })
+  if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`)
+}
+
+/** The questions, each about a device in the middle of the fleet. */
+function rowsOf({ worker: { issuer }, token, fleet }: Server): Record<string, Prepared> {
+  const middle = Math.floor(fleet.devices / 2)
+  const group = groupOfDevice(middle, fleet)
+  const api = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+  const get = (path: string, shows: string): Prepared => ({
+    url: issuer + path,
+    method: 'GET',
+    headers: api,
+    body: '',
+    status: 200,
+    shows,
+  })
+  const ask = (path: string, question: object, shows: string): Prepared => ({
+    url: issuer + path,
+    method: 'POST',
+    headers: api,
+    body: JSON.stringify(question),
+    status: 200,
+    shows,
+  })
+  const person = { type: 'user', id: holderOver(middle, fleet) }
+  const device = { type: 'device', id: deviceId(middle) }
+  const action = { name: 'device:command' }
+  return {
+    evaluation: ask(
+      '/access/v1/evaluation',
+      { subject: person, action, resource: device },
+      '"decision":true',
+    ),
+    'device token': {
+      url: `${issuer}/oauth/token`,
+      method: 'POST',
+      headers: {
+        'content-type': FORM,
+        authorization: basic(METER, METER_SECRET),
+      },
+      body: 'grant_type=client_credentials&scope=mqtt',
+      status: 200,
+      shows: 'access_token',
+    },
+    'page of devices': get('/v1/devices?type=dimmer&limit=50', 'next_cursor'),
+    'devices of a place': get(`/v1/devices?group=${group}&limit=50`, device.id),
+  }
+}
+
+export async function benchRegistry({ rounds, seconds, against }: Options): Promise<void> {
+  if (against !== undefined) throw new Error('the registry is measured beside itself alone')
+  const servers: Server[] = []
+  try {
+    const [cpu] = cpus()
+    console.log(`Node ${process.version}, ${cpus().length} x ${cpu?.model}\n`)
+    const large = await start('1,000,000 devices', LARGE)
+    servers.push(large)
+    await measureImport(large)
+    const small = await start('10,000 devices', SMALL)
+    servers.push(small)
+    await importDevices(small, 0, SMALL)
+    for (const server of servers) await addMeter(server)
+    await compare(small, large, { rounds, seconds })
+  } finally {
+    for (const { worker } of servers) await worker.stop()
+  }
+}
+
+async function measureImport(server: Server): Promise<void> {
+  const pid = server.worker.process.pid ?? 0
+  await importDevices(server, 0, SMALL)
+  const { peak: before } = memoryOf(pid)
+  const taken = await importDevices(server, SMALL, SMALL + TIMED)
+  await importDevices(server, SMALL + TIMED, LARGE)
+  const { peak: after } = memoryOf(pid)
+  const megabytes = (bytes: number) => (bytes / 1024 / 1024).toFixed(0)
+  console.log('| import | |')
+  console.log('| --- | --- |')
+  console.log(`| devices with keys a minute, of ${TIMED} | ${((TIMED / taken) * 60).toFixed(0)} |`)
+  console.log(`| peak memory after ${SMALL} rows, MB | ${megabytes(before)} |`)
+  console.log(`| peak memory after ${LARGE} rows, MB | ${megabytes(after)} |\n`)
+}
+
+async function compare(
+  small: Server,
+  large: Server,
+  { rounds, seconds }: { rounds: number; seconds: number },
+): Promise<void> {
+  const pair = [small, large] as const
+  const rows = new Map(pair.map((server) => [server, rowsOf(server)]))
+  const names = Object.keys(rowsOf(small))
+  type Figure = { p50: number; p99: number; cpu: number }
+  const figures = new Map<string, Figure[]>()
+  const of = (row: string, { name }: Server) => figures.get(`${row} ${name}`) ?? []
+  const prepared = (server: Server, row: string) => {
+    const found = rows.get(server)?.[row]
+    if (found === undefined) throw new Error(`no such row: ${row}`)
+    return found
+  }
+  for (const row of names) {
+    for (const server of pair) await repeat(prepared(server, row), { connections: 4, seconds: 1 })
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const row of names) {
+      for (const server of round % 2 === 0 ? pair : pair.toReversed()) {
+        const pid = server.worker.process.pid ?? 0
+        const before = statOf(pid).cpu
+        const measured = await repeat(prepared(server, row), { connections: 4, seconds })
+        const figure = {
+          p50: percentile(measured.latencies, 0.5),
+          p99: percentile(measured.latencies, 0.99),
+          cpu: (statOf(pid).cpu - before) / measured.requests,
+        }
+        figures.set(`${row} ${server.name}`, [...of(row, server), figure])
+      }
+    }
+  }
+  console.log('| row | fleet | p50 ms | p99 ms | CPU ms/request | takes |')
+  console.log('| --- | --- | --- | --- | --- | --- |')
+  for (const row of names) {
+    for (const server of pair) {
+      const all = of(row, server)
+      const middle = (value: (figure: Figure) => number) => median(all.map(value)).toFixed(2)
+      const ratio = median(all.map(({ p50 }, i) => p50 / (of(row, small)[i]?.p50 ?? 1))).toFixed(2)
+      const cells = [
+        row,
+        server.name,
+        middle(({ p50 }) => p50),
+        middle(({ p99 }) => p99),
+        middle(({ cpu }) => cpu),
+        server === small ? '' : `${ratio} times as long`,
+      ]
+      console.log(`| ${cells.join(' | ')} |`)
+    }
+  }
+}
