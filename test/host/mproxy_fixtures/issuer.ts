@@ -86,7 +86,7 @@ export async function startIssuer(path = ''): Promise<TestIssuer> {
     server = createServer((request, response) => {
       const asked = request.url ?? ''
       if (asked === paths.jwks) requests.jwks++
-      else if (asked.includes('/.well-known/')) requests.metadata++
+      else if (!asked.includes('/policies')) requests.metadata++
       const answer = issuer.answers.get(asked)
       if (answer !== undefined) return answer(request, response)
       if (issuer.cacheControl !== undefined) {
