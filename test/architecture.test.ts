@@ -154,6 +154,7 @@ const ROOM_PLATES = [
   'identity/trusted_browsers/trusted_browsers.ts',
   'identity/mail/mails.ts',
   'identity/invitations/invitations.ts',
+  'identity/mailed_offers/mailed_offer.ts',
   'identity/transfers/transfers.ts',
   'identity/routes.ts',
   'identity/consents/routes.ts',

@@ -1,5 +1,5 @@
-// What a change would do, before it is made: who gains and loses which topics, whose token would
-// not fit; and that nothing is changed by asking.
+// The preview of a change: the people and devices that gain or lose topics, and those whose token
+// would not fit. To ask changes nothing.
 import { expect, test } from 'vitest'
 import { compileAcl } from '../../worker/access/acl_claim.ts'
 import { rightsOf } from '../../worker/access/rights.ts'

@@ -8,6 +8,7 @@ import { sql } from '../../worker/db/sql.ts'
 import { createDevice } from '../../worker/devices/devices.ts'
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { callApi, newClientToken } from '../support/operator.ts'
+import type { Answer } from './device_api.ts'
 
 const ROTATE = `${ISSUER}/v1/self/rotate`
 
@@ -64,8 +65,8 @@ async function fetchToken(pair: Pair, more: Record<string, string> = {}, at?: nu
       ...more,
     }),
   })
-  // biome-ignore lint/suspicious/noExplicitAny: what came over the wire is looked at field by field
-  return { status: answer.status, headers: answer.headers, body: (await answer.json()) as any }
+  const body = (await answer.json()) as Answer['body']
+  return { status: answer.status, headers: answer.headers, body }
 }
 
 async function selfToken(pair: Pair = first): Promise<string> {
@@ -81,8 +82,8 @@ async function call(token: string, method: string, path: string, body?: unknown)
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const text = await answer.text()
-  // biome-ignore lint/suspicious/noExplicitAny: what came over the wire is looked at field by field
-  return { status: answer.status, body: (text === '' ? null : JSON.parse(text)) as any }
+  const answered: Answer['body'] = text === '' ? null : JSON.parse(text)
+  return { status: answer.status, body: answered }
 }
 
 async function proofOf(old: Pair, next: Pair, change: Record<string, unknown> = {}, typ?: string) {

@@ -317,7 +317,7 @@ const knock = ({ client_id, access_token, sub }: Link) =>
 const codeOf = (error: unknown) => (error as { code?: number }).code
 const HOUSES = { 'site-12': ['lamp', 'lock'], 'site-90': ['heater'] }
 
-/** What a session may, of all that there is to hear, to set and to test. */
+/** Tries all topics that there are, to hear and to say; lists those that a session may use. */
 async function powerOf(session: Connection): Promise<string[]> {
   const found: string[] = []
   for (const [site, devices] of Object.entries(HOUSES)) {

@@ -221,7 +221,7 @@ describe('a person who has an account', () => {
     const { session } = invited ?? {}
     if (invited == null || session == null) throw new Error('dead, or not signed in')
     const results = await Promise.all(
-      Array.from({ length: 200 }, () => acceptInvitation(worker.context(), invited, session)),
+      Array.from({ length: 200 }, () => acceptInvitation(worker.context(), invited.row, session)),
     )
     expect(results.filter(({ outcome }) => outcome === 'done')).toHaveLength(1)
     expect(results.filter(({ outcome }) => outcome === 'dead')).toHaveLength(199)

@@ -242,7 +242,7 @@ function placesAt(world: World, { object }: Grant, resource: string): Place[] {
   return isReached ? [{ group: null, device: resource }] : []
 }
 
-/** What the condition of the grant says at a place; true without one. */
+/** The answer of a grant's condition at a place; true without one. */
 export function meaningAt(
   world: World,
   { condition }: Grant,

@@ -1,48 +1,24 @@
-// Accepting a place: with a new account, whose address the link has proven, or with the account of
-// the person who is signed in. One batch ends the rights of everybody else in the place, notes in
-// numbers what ended and gives the place to the person. It is undone as a whole where the one who
-// offered can no longer give the place, or where the place cannot change hands as it is.
+// Accepting a place, as an offer by a mailed link. One batch ends the rights of everybody else in
+// the place, notes in numbers what ended and gives the place to the person. It is undone as a whole
+// where the one who offered can no longer give the place, or where it cannot change hands as it is.
 import { giveInvitedRights } from '../../access/invited_rights.ts'
-import { addressForms, isAddress, userWithAddress } from '../../access/named_users.ts'
 import { endRightsOf } from '../../access/places/place_store.ts'
-import { nothingLacks } from '../../access/power.ts'
-import { as, type Context } from '../../context.ts'
+import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
-import { unlessRefused } from '../../db/database.ts'
-import {
-  type Condition,
-  condition,
-  join,
-  refuseUnless,
-  type Statement,
-  scalar,
-  sql,
-} from '../../db/sql.ts'
+import { condition, refuseUnless, type Statement, scalar } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
-import type { OfferedRow } from '../consents/decisions.ts'
-import { acceptances, acceptedOnForm, listTextsOfSignUp } from '../consents/sign_up_texts.ts'
-import { readInviter, stands } from '../invitations/acceptance.ts'
 import { revokeInvitationsTo } from '../invitations/invitation_store.ts'
-import { ADDRESS_TAKEN } from '../login_ids/login_id_store.ts'
-import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
-import type { PasswordFault } from '../new_passwords/new_password.ts'
 import {
-  meetsRequirements,
-  type Requirement,
-  requirementsOf,
-  standingIn,
-  standingOf,
-} from '../requirements.ts'
-import {
-  findSession,
-  isSessionLive,
-  type LiveSession,
-  noteSession,
-  type SessionCookies,
-} from '../sessions.ts'
-import { type NewAccountInput, newAccount } from '../sign_up/new_account.ts'
-import { userCreation } from '../users.ts'
+  acceptOffer,
+  demandOfferer,
+  type OfferSignUpInput,
+  type OfferUse,
+  type OpenedOffer,
+  openOffer,
+  signUpWithOffer,
+} from '../mailed_offers/mailed_offer.ts'
+import type { LiveSession } from '../sessions.ts'
 import {
   consumeTransfer,
   findEnded,
@@ -64,18 +40,8 @@ import {
   type PlaceEnds,
 } from './transfers.ts'
 
-export type Offered = {
-  transfer: OpenTransfer
-  /** There is an account with the address. */
-  hasAccount: boolean
-  session: LiveSession | null
-  /** All that the person who is signed in lacks. */
-  lacking: readonly Requirement[]
-  /** The texts that the form of a new account asks about. */
-  texts: readonly OfferedRow[]
-  /** In numbers, all that would end now. */
-  numbers: Numbers
-}
+/** A transfer with, in numbers, all that would end now. */
+export type CountedTransfer = OpenTransfer & { numbers: Numbers }
 
 /** The new owner's choice on the page, beside the one of the offer. */
 export type EndChoice = { end_credentials: boolean; end_tokens: boolean }
@@ -86,55 +52,20 @@ export async function openTransfer(
   token: string,
   cookie: string | undefined,
   ends: PlaceEnds,
-): Promise<Offered | null> {
+): Promise<OpenedOffer<CountedTransfer> | null> {
   const hash = sha256(token)
   const key = scalar`(select address_key from place_transfer where hash = ${hash})`
-  const read = await cx.db.read({
-    transfer: findOpenTransfer(cx, hash),
-    session: findSession(cx, cookie),
-    account: sql<{
-      id: string
-    }>`select id from user where id = ${userWithAddress({ key, former: key })}`,
-    lacking: requirementsOf(cx, standingOf(cx, cookie)),
-    texts: listTextsOfSignUp(cx),
-  })
-  const [transfer] = read.transfer
-  const [session] = read.session
-  noteSession(cx, session)
-  if (transfer === undefined) return null
-  const [numbers] = await cx.db.read(numbersOf(cx, transfer.group_id, ends))
-  if (numbers === undefined) return null
-  // The page speaks the language of the mail.
-  if (session === undefined) cx.parties.locale = transfer.locale
-  return {
-    transfer,
-    hasAccount: read.account.length > 0,
-    session: session ?? null,
-    lacking: read.lacking,
-    texts: read.texts,
-    numbers,
-  }
+  const offer = await openOffer(cx, findOpenTransfer(cx, hash), key, cookie)
+  if (offer === null) return null
+  const [numbers] = await cx.db.read(numbersOf(cx, offer.row.group_id, ends))
+  return numbers === undefined ? null : { ...offer, row: { ...offer.row, numbers } }
 }
 
-export type TransferOutcome =
-  | { outcome: 'dead' }
-  /** The one who offered can no longer give it, or the place cannot change hands as it is. */
-  | { outcome: 'powerless' }
-
-/** The statements at the head of the batch, as those of an invitation. */
+/** Demands that its maker can give the place still, and that it can change hands. */
 function demands(cx: Context, row: OpenTransfer): readonly Statement[] {
   const open = isOpenTransfer(cx, row.hash)
-  const inviter = readInviter(row)
-  const then = { ...cx, actor: inviter }
-  const holds = join(
-    [
-      ...[inviter.id, ...(inviter.acting ?? [])].map((id) => stands(inviter, id, row)),
-      ...lackingToOffer(then, row).map(nothingLacks),
-    ],
-    ' and ',
-  )
   return [
-    refuseUnless(condition`not ${open} or (${holds})`, 'inviter_powerless'),
+    demandOfferer(cx, row, open, (inviter) => lackingToOffer(inviter, row)),
     refuseUnless(condition`not ${open} or (${canChangeHands(row)})`, 'place_state'),
   ]
 }
@@ -182,83 +113,33 @@ function effects(
   ]
 }
 
-const readEnded = (rows: readonly { ended: string }[]): Numbers | null => {
-  const [row] = rows
-  return row === undefined ? null : JSON.parse(row.ended)
-}
+const useOf = (
+  cx: Context,
+  row: OpenTransfer,
+  choice: EndChoice,
+  ends: PlaceEnds,
+): OfferUse<{ ended: string }> => ({
+  demands: demands(cx, row),
+  consume: (user_id, when) => consumeTransfer(cx, row.hash, user_id, when),
+  isMine: transferIsMine(cx, row.hash),
+  effects: (acting, user_id) => effects(acting, row, user_id, choice, ends),
+  done: [findEnded(cx, row.hash)],
+})
 
 /** Accepts with the account of the session. One write. */
-export async function acceptTransfer(
+export const acceptTransfer = (
   cx: Context,
-  { transfer }: Offered,
+  row: OpenTransfer,
   session: LiveSession,
   choice: EndChoice,
   ends: PlaceEnds,
-): Promise<TransferOutcome | { outcome: 'done'; numbers: Numbers }> {
-  const { user_id } = session
-  const { hash, address: email, address_key: key } = transfer
-  const acting = as(cx, { kind: 'user', id: user_id })
-  const mine = transferIsMine(cx, hash)
-  const isOwn = condition`${mine} and exists (select 1 from login_id
-    where user_id = ${user_id} and ${isAddress(addressForms(email))})`
-  const write = cx.db.write({
-    demands: demands(cx, transfer),
-    used: consumeTransfer(cx, hash, user_id, mayAccept(cx, session)),
-    address: addressProof(cx, { user_id, email, key }, isOwn),
-    effects: effects(acting, transfer, user_id, choice, ends),
-    ended: findEnded(cx, hash),
-  })
-  const written = await unlessRefused(write, (reason) => reason)
-  // Another account has proven the address meanwhile: the link is nobody's any more.
-  if (written === ADDRESS_TAKEN) return { outcome: 'dead' }
-  if (typeof written === 'string') return { outcome: 'powerless' }
-  const numbers = readEnded(written.ended)
-  return numbers === null ? { outcome: 'dead' } : { outcome: 'done', numbers }
-}
-
-const mayAccept = (cx: Context, session: LiveSession): Condition =>
-  join([isSessionLive(cx, session), meetsRequirements(cx, standingIn(session))], ' and ')
+) => acceptOffer(cx, row, session, useOf(cx, row, choice, ends))
 
 /** Makes the account of a new owner, gives the place and signs the person in. One write. */
-export async function signUpAsOwner(
+export const signUpAsOwner = (
   cx: Context,
-  { transfer, texts }: Offered,
-  input: NewAccountInput & { fields: (name: string) => string | undefined },
+  offer: OpenedOffer<CountedTransfer>,
+  input: OfferSignUpInput,
   choice: EndChoice,
   ends: PlaceEnds,
-): Promise<
-  | TransferOutcome
-  | { outcome: 'done'; cookies: SessionCookies; numbers: Numbers }
-  /** The address got an account meanwhile. */
-  | { outcome: 'exists' }
-  | { outcome: 'refused'; fault: PasswordFault | 'unaccepted' }
-> {
-  const { hash, address: email } = transfer
-  const accepted = acceptedOnForm(cx, hash, texts, input.fields)
-  if (accepted === null) return { outcome: 'refused', fault: 'unaccepted' }
-  const account = await newAccount(cx, email, input)
-  if (account.fault !== null) return { outcome: 'refused', fault: account.fault }
-  const { row, acting, session } = account
-  const isMine = transferIsMine(cx, hash)
-  try {
-    const write = cx.db.write({
-      demands: demands(cx, transfer),
-      used: consumeTransfer(cx, hash, row.id, condition`true`),
-      user: userCreation(acting, row, isMine),
-      texts: acceptances(cx, row.id, accepted, null, isMine),
-      effects: effects(acting, transfer, row.id, choice, ends),
-      session: session.statements,
-      started: session.started,
-      ended: findEnded(cx, hash),
-    })
-    const written = await unlessRefused(write, (reason) => reason)
-    if (written === ADDRESS_TAKEN) return { outcome: 'exists' }
-    if (typeof written === 'string') return { outcome: 'powerless' }
-    const numbers = readEnded(written.ended)
-    if (written.started.length === 0 || numbers === null) return { outcome: 'dead' }
-    return { outcome: 'done', cookies: session.cookiesOf(written.started), numbers }
-  } catch (error) {
-    if (isAddressTaken(error)) return { outcome: 'exists' }
-    throw error
-  }
-}
+) => signUpWithOffer(cx, offer, input, useOf(cx, offer.row, choice, ends))
