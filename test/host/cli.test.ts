@@ -272,6 +272,14 @@ test('a filter that no list has is refused, and the names of those that it has a
   )
 })
 
+test('groups are shown in words, and as JSON where that is asked for', async () => {
+  const made = await runCli(['group', 'create', 'depot', '--kind', 'store'], folder.path)
+  expect(made.output).toContain('id: depot\nkind: store\n')
+  const { output } = await runCli(['group', 'list'], folder.path)
+  expect(output).toMatch(/^id=depot {2}kind=store {2}/m)
+  expect(await answer('group', 'get', 'depot')).toMatchObject({ id: 'depot', kind: 'store' })
+})
+
 test('user create mails the link where mails are sent', async () => {
   const env = { EMAIL_URL: 'smtp://localhost:1', EMAIL_FROM: 'Home <home@example.com>' }
   const { code, output } = await runCli(

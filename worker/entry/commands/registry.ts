@@ -144,12 +144,33 @@ export const registryCommand = (noun: string | undefined, verb: string | undefin
 
 const done: CommandAnswer = { text: 'done', json: {} }
 
-const shown = (item: object): CommandAnswer => ({ text: JSON.stringify(item, null, 2), json: item })
+/** The members of an item that say something, as words. */
+const membersOf = (item: object): [name: string, value: string][] =>
+  Object.entries(item).flatMap(([name, value]: [string, unknown]) => {
+    const isPlain = Array.isArray(value) && value.every((one) => typeof one !== 'object')
+    const text = isPlain
+      ? value.join(',')
+      : typeof value === 'object' && value !== null
+        ? JSON.stringify(value)
+        : String(value ?? '')
+    return ['', '{}', '[]'].includes(text) ? [] : [[name, text] as const satisfies [string, string]]
+  })
+
+const shown = (item: object): CommandAnswer => ({
+  text: membersOf(item)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join('\n'),
+  json: item,
+})
 
 /** A page: a line for each item, then how to go on. */
 const paged = (page: { items: readonly object[]; next_cursor: string | null }): CommandAnswer => ({
   text: [
-    ...page.items.map((item) => JSON.stringify(item)),
+    ...page.items.map((item) =>
+      membersOf(item)
+        .map(([name, value]) => `${name}=${value}`)
+        .join('  '),
+    ),
     ...(page.next_cursor === null ? [] : [`more: --cursor ${page.next_cursor}`]),
   ].join('\n'),
   json: page,
