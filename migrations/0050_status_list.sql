@@ -36,6 +36,46 @@ CREATE TABLE "status_change" (
 	"done" integer DEFAULT 0 NOT NULL
 );
 
+-- Changes that are not spread yet, with the entries that they concern. Tokens that carry no rights stay
+-- as they are: `/v1` reads the rights anew each time. A plus keeps the planner from beginning at all
+-- grants of a role or on an object. A view, since each look at a token asks it.
+CREATE VIEW "status_waiting" AS SELECT "c"."n" AS "n", "e"."seq" AS "seq"
+FROM "status_change" AS "c" CROSS JOIN "status_entry" AS "e"
+WHERE "e"."seq" > "c"."done" AND "e"."seq" <= "c"."upto" AND CASE "c"."scope"
+	WHEN 'client' THEN "e"."kind" = 'authorization' AND EXISTS (
+		SELECT 1 FROM "authorization" AS "a" WHERE "a"."id" = "e"."origin_id" AND "a"."client_id" = "c"."id")
+	WHEN 'device_type' THEN EXISTS (SELECT 1 FROM "device" AS "d" WHERE "d"."type" = "c"."id" AND "d"."id" =
+		CASE "e"."kind" WHEN 'device_token' THEN (SELECT "device_id" FROM "device_token" WHERE "id" = "e"."origin_id")
+			ELSE "e"."origin_id" END)
+	ELSE CASE "e"."kind"
+		WHEN 'authorization' THEN EXISTS (SELECT 1 FROM "authorization" AS "a" WHERE "a"."id" = "e"."origin_id"
+			AND (instr(' ' || "a"."scope" || ' ', ' mqtt ') > 0 OR instr(' ' || "a"."scope" || ' ', ' roles ') > 0
+			OR instr(' ' || "a"."scope" || ' ', ' groups ') > 0 OR "a"."resource" <> '[]' OR "a"."authorization_details" IS NOT NULL))
+		WHEN 'client' THEN EXISTS (SELECT 1 FROM "client" AS "k"
+			WHERE "k"."id" = "e"."origin_id" AND instr(' ' || "k"."scope" || ' ', ' mqtt ') > 0)
+		ELSE true END
+	AND EXISTS (WITH RECURSIVE "above"("id") AS (
+			SELECT CASE "e"."kind"
+				WHEN 'authorization' THEN (SELECT "user_id" FROM "authorization" WHERE "id" = "e"."origin_id")
+				WHEN 'device_token' THEN (SELECT "device_id" FROM "device_token" WHERE "id" = "e"."origin_id")
+				ELSE "e"."origin_id" END
+			UNION SELECT "m"."group_id" FROM "above" CROSS JOIN "membership" AS "m" ON "m"."member_id" = "above"."id"
+			UNION SELECT "g"."parent_id" FROM "above" CROSS JOIN "group" AS "g" ON "g"."id" = "above"."id"
+				WHERE "g"."parent_id" IS NOT NULL),
+		"around"("id") AS (
+			SELECT "c"."id" WHERE "c"."scope" = 'object'
+			UNION SELECT "m"."group_id" FROM "around" CROSS JOIN "membership" AS "m" ON "m"."member_id" = "around"."id"
+			UNION SELECT "g"."parent_id" FROM "around" CROSS JOIN "group" AS "g" ON "g"."id" = "around"."id"
+				WHERE "g"."parent_id" IS NOT NULL)
+		SELECT 1 FROM "above" WHERE CASE "c"."scope"
+			WHEN 'subject' THEN "above"."id" = "c"."id"
+			WHEN 'role' THEN EXISTS (
+				SELECT 1 FROM "grant" AS "g" WHERE "g"."subject_id" = "above"."id" AND +"g"."role" = "c"."id")
+			ELSE EXISTS (SELECT 1 FROM "grant" AS "g" JOIN "role" AS "r" ON "r"."name" = "g"."role"
+				WHERE "g"."subject_id" = "above"."id" AND (instr("r"."acl", '${device.') > 0
+						OR instr(coalesce("g"."condition_reads", ''), 'device.') > 0)
+					AND (+"g"."object_id" = '*' OR +"g"."object_id" IN (SELECT "id" FROM "around"))) END) END;
+
 -- A permutation of the places of the list, by a Feistel network of five rounds: two halves of ten
 -- bits, and ten bits of the list's key for each round.
 CREATE TRIGGER "status_entry_allotted" AFTER INSERT ON "status_entry"

@@ -10,3 +10,13 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   process.exit(2)
 }
 module.enableCompileCache?.()
+
+// zod brings its sentences in some fifty languages; this program writes English ones alone. The build for Workers leaves
+// them out in the same way (zod_locales.ts).
+const LOCALES = '/zod/v4/locales/index.js'
+module.registerHooks?.({
+  load: (url, context, next) =>
+    url.endsWith(LOCALES)
+      ? { format: 'module', shortCircuit: true, source: "export { default as en } from './en.js'" }
+      : next(url, context),
+})

@@ -7,7 +7,6 @@ import {
   list as listOf,
   type Scalar,
   type Statement,
-  scalar,
   sql,
   TRUE,
 } from '../db/sql.ts'
@@ -41,59 +40,8 @@ export function placeOfClaim(cx: Context, claim: unknown): StatusPlace | null {
   return Number.isSafeInteger(list) && uri === listUri(cx, list) ? { list, idx } : null
 }
 
-/**
- * The principal of an entry `e`: the person of an authorization, the device of a minted token, else
- * the origin itself.
- */
-const PRINCIPAL: Scalar = scalar`(case e.kind
-  when 'authorization' then (select user_id from authorization where id = e.origin_id)
-  when 'device_token' then (select device_id from device_token where id = e.origin_id)
-  else e.origin_id end)`
-
-/**
- * A condition on an entry `e`: tokens of its origin may carry rights. All other tokens stay as they
- * are when rights become fewer: /v1 reads the rights anew each time.
- */
-const carriesRights: Condition = condition`(case e.kind
-  when 'authorization' then exists (select 1 from authorization a where a.id = e.origin_id
-    and (instr(' ' || a.scope || ' ', ' mqtt ') or instr(' ' || a.scope || ' ', ' roles ')
-      or instr(' ' || a.scope || ' ', ' groups ') or a.resource <> '[]'
-      or a.authorization_details is not null))
-  when 'client' then exists (select 1 from client k
-    where k.id = e.origin_id and instr(' ' || k.scope || ' ', ' mqtt '))
-  else true end)`
-
-/**
- * A condition on an entry `e` and a change `c`: the holder of the entry is one of the change. A
- * plus keeps the planner from beginning at all grants of a role or on an object.
- */
-export const isHolderOf: Condition = condition`(case c.scope
-  when 'client' then e.kind = 'authorization' and exists (
-    select 1 from authorization a where a.id = e.origin_id and a.client_id = c.id)
-  when 'device_type' then exists (
-    select 1 from device d where d.id = ${PRINCIPAL} and d.type = c.id)
-  else ${carriesRights} and exists (with recursive above(id) as (
-      select ${PRINCIPAL}
-      union select m.group_id from above cross join membership m on m.member_id = above.id
-      union select g.parent_id from above cross join "group" g on g.id = above.id
-        where g.parent_id is not null),
-    around(id) as (
-      select c.id where c.scope = 'object'
-      union select m.group_id from around cross join membership m on m.member_id = around.id
-      union select g.parent_id from around cross join "group" g on g.id = around.id
-        where g.parent_id is not null)
-    select 1 from above where case c.scope
-      when 'subject' then above.id = c.id
-      when 'role' then exists (
-        select 1 from "grant" g where g.subject_id = above.id and +g.role = c.id)
-      else exists (select 1 from "grant" g join role r on r.name = g.role
-        where g.subject_id = above.id and (instr(r.acl, ${'${device.'})
-            or instr(coalesce(g.condition_reads, ''), 'device.'))
-          and (+g.object_id = '*' or +g.object_id in (select id from around))) end) end)`
-
 /** A condition on an entry `e`: a change that is not spread yet concerns it. */
-const isCut: Condition = condition`exists (
-  select 1 from status_change c where c.upto >= e.seq and e.seq > c.done and ${isHolderOf})`
+const isCut: Condition = condition`exists (select 1 from status_waiting w where w.seq = e.seq)`
 
 /** Clients and devices, which act for themselves, share one space of ids. */
 const KINDS: Record<StatusKind | 'client or device', readonly StatusKind[]> = {

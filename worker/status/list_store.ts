@@ -1,7 +1,7 @@
 // The tables `status_list`, `status_flip` and `status_change`: statements, no rules.
 import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
 import type { status_change } from '../db/status_schema.ts'
-import { isHolderOf, LIST_BITS } from './entry_store.ts'
+import { LIST_BITS } from './entry_store.ts'
 
 export type ListHeadRow = { id: number; upto: number; latest: number }
 
@@ -65,9 +65,9 @@ export const findChange = (page: number): Statement<ChangeRow> =>
 export const spreadPage = ({ n, done, bound }: ChangeRow & { bound: number }): Statement[] => [
   sql`insert into status_flip (list, idx, outcome, seq)
     select (e.seq - 1) >> ${LIST_BITS}, e.idx, c.outcome, e.seq
-    from status_change c cross join status_entry e
-    where c.n = ${n} and c.done = ${done} and e.seq > ${done} and e.seq <= ${bound}
-      and ${isHolderOf}`,
+    from status_waiting w cross join status_entry e on e.seq = w.seq
+      cross join status_change c on c.n = w.n and c.done = ${done}
+    where w.n = ${n} and w.seq <= ${bound}`,
   sql`update status_change set done = ${bound} where n = ${n} and done = ${done}`,
 ]
 
