@@ -533,10 +533,10 @@ const CODES: readonly Guard[] = [
     name: 'sign-in-after-a-ban',
     attack: 'access tokens that revive when a person or client is enabled again',
     file: 'worker/oauth/authorizations/origin_store.ts',
-    from: '          and a.epoch = u.epoch + c.epoch\n',
-    to: '',
+    from: '          and a.epoch = u.epoch + c.epoch`,',
+    to: '`,',
     test: 'oauth/token/ended_principals',
-    title: 'tokens stay dead',
+    title: 'tell no status, of the version before',
   },
   {
     name: 'own-token-after-a-ban',
@@ -545,7 +545,7 @@ const CODES: readonly Guard[] = [
     from: 'condition`epoch = ${epoch}`',
     to: 'condition`true`',
     test: 'oauth/token/ended_principals',
-    title: 'has none of',
+    title: 'own tokens that tell no status',
   },
   {
     name: 'exchanged-token-after-a-ban',

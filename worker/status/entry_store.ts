@@ -68,7 +68,7 @@ export const supersede = (kind: StatusKind, origin_id: string): Statement =>
 
 /** A condition: the token has the entry that its origin has now. Without one it tells nothing. */
 export function isStatusPresent(
-  kind: StatusKind,
+  kind: Scalar,
   origin_id: string,
   place: StatusPlace | null,
 ): Condition {

@@ -6,6 +6,7 @@ import { sql } from '../../../worker/db/sql.ts'
 import { changeDevice } from '../../../worker/devices/devices.ts'
 import { changeUser } from '../../../worker/identity/users.ts'
 import { runJobs } from '../../../worker/jobs.ts'
+import { findLiveOrigin } from '../../../worker/oauth/authorizations/origin_store.ts'
 import { withdraw } from '../../../worker/oauth/authorizations/user_authorizations.ts'
 import { changeClient } from '../../../worker/oauth/clients/clients.ts'
 import { DEFAULT_SETTINGS } from '../../../worker/settings.ts'
@@ -24,6 +25,7 @@ import {
   asserted,
   assertion,
   basic,
+  claimsOf,
   count,
   makeSigner,
   overtaken,
@@ -188,6 +190,33 @@ describe('a person who was disabled and enabled', () => {
     expect(await isGood(worker, access_token)).toBe(true)
     expect((await refresh(worker, refresh_token)).status).toBe(200)
   })
+})
+
+test.each(OFF)(
+  'tokens that tell no status, of the version before, stay dead after the %s',
+  async (_, off) => {
+    const worker = await startIssuer()
+    await addApp(worker)
+    const { access_token } = await signIn(worker)
+    const [origin = ''] = claimsOf(access_token).jti.split('.')
+    const ofSignIn = { origin, epoch: 0, sub: 'ann', client_id: 'app' }
+    const live = async () =>
+      (await worker.context().db.read(findLiveOrigin(ofSignIn, worker.clock.now))).length
+    expect(await live()).toBe(1)
+    await off(worker)
+    expect(await live()).toBe(0)
+  },
+)
+
+test('own tokens that tell no status stay dead when the client was disabled and enabled', async () => {
+  const worker = await startIssuer()
+  await addJob(worker)
+  const own = { origin: 'job', epoch: 0, sub: 'job', client_id: 'job' }
+  const live = async () =>
+    (await worker.context().db.read(findLiveOrigin(own, worker.clock.now))).length
+  expect(await live()).toBe(1)
+  await clientOff('job')(worker)
+  expect(await live()).toBe(0)
 })
 
 test('a person who is locked out by wrong guesses keeps what there is', async () => {

@@ -3,7 +3,7 @@
 // counts at once. The token tells the sum of the epochs of those that it rests on, beyond its
 // authorization, which has a sum of its own: an epoch only rises, so the sum is the same while none
 // of them was disabled, and enabling somebody brings no token back.
-import { type Condition, condition, join, type Statement, sql, TRUE } from '../../db/sql.ts'
+import { type Condition, condition, join, type Statement, scalar, sql, TRUE } from '../../db/sql.ts'
 import { isStatusPresent, type StatusKind } from '../../status/entry_store.ts'
 import type { Act, ReadToken } from '../tokens/access_token.ts'
 
@@ -46,28 +46,25 @@ export const findLiveOrigin = (token: OfToken, now: number): Statement<{ kind: S
         where a.id = ${origin} and ${isOfClient}
           and (a.user_id = ${sub} or json_extract(c.members, '$.subject_type') = 'pairwise')
           and a.revoked_at is null and u.status = 'active' and c.status = 'active'
-          and a.epoch = u.epoch + c.epoch
-          and ${isStatusPresent('authorization', origin, status)}`,
+          and a.epoch = u.epoch + c.epoch`,
     device_token: sql`
       select 'device_token' as kind, d.epoch from device_token t join device d on d.id = t.device_id
         where t.id = ${origin} and d.id = ${sub}
-          and t.revoked_at is null and t.expires_at > ${now} and d.status = 'active'
-          and ${isStatusPresent('device_token', origin, status)}`,
+          and t.revoked_at is null and t.expires_at > ${now} and d.status = 'active'`,
     client: sql`
-      select 'client' as kind, epoch from client where id = ${sub} and status = 'active'
-        and ${isStatusPresent('client', sub, status)}`,
+      select 'client' as kind, epoch from client where id = ${sub} and status = 'active'`,
     device: sql`
       select 'device' as kind, epoch from device where id = ${sub}
-        and status in ('active', 'unclaimed')
-        and ${isStatusPresent('device', sub, status)}`,
+        and status in ('active', 'unclaimed')`,
   }
   const found = join(
     kindsOf(token).map((kind) => statements[kind]),
     ' union all ',
   )
   const parties = partiesOf({ client_id, act })
-  return sql`select kind from (${found})
-    where ${isExchanged ? areUsable(parties, epoch) : condition`epoch = ${epoch}`}`
+  return sql`select kind from (${found}) found
+    where ${isExchanged ? areUsable(parties, epoch) : condition`epoch = ${epoch}`}
+      and ${isStatusPresent(scalar`found.kind`, origin, status)}`
 }
 
 /**
