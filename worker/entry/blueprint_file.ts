@@ -1,7 +1,6 @@
 // A blueprint as a file: read, parsed as YAML (of which JSON is a part), applied. admin/ says what
 // it may contain.
 import { readFileSync } from 'node:fs'
-import { parseDocument } from 'yaml'
 import { type Applied, applyBlueprint, startBlueprint } from '../admin/blueprint.ts'
 import { BlueprintFault } from '../admin/blueprint_document.ts'
 import type { Context } from '../context.ts'
@@ -16,13 +15,14 @@ export const applyBlueprintFile = (
   file: string,
   env: Environment,
   options: Options,
-): Promise<Applied> => explained(file, () => applyBlueprint(cx, readDocument(file), env, options))
+): Promise<Applied> =>
+  explained(file, async () => applyBlueprint(cx, await readDocument(file), env, options))
 
 /** `BLUEPRINT=FILE`: what a start makes of the file. Throws CannotStart likewise. */
 export const startBlueprintFile = (cx: Context, file: string, env: Environment): Promise<Applied> =>
-  explained(file, () => startBlueprint(cx, readDocument(file), env))
+  explained(file, async () => startBlueprint(cx, await readDocument(file), env))
 
-function readDocument(file: string): unknown {
+async function readDocument(file: string): Promise<unknown> {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -30,6 +30,8 @@ function readDocument(file: string): unknown {
     const reason = error instanceof Error ? error.message : String(error)
     throw new CannotStart(`${file}: cannot be read (${reason})`)
   }
+  // Read with the first blueprint: a worker without one needs no parser of YAML.
+  const { parseDocument } = await import('yaml')
   // Aliases can make a huge document from a small file; none are needed here.
   const document = parseDocument(text, { uniqueKeys: true, prettyErrors: true })
   const [fault] = document.errors

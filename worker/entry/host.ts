@@ -55,7 +55,6 @@ import { sendOutside } from './outside_requests.ts'
 import { findSecretKey, SECRET_KEY_MISSING, type SecretKeySource } from './own_secret_key.ts'
 import { publicFolder } from './public_folder.ts'
 import { drawRandom } from './random_bytes.ts'
-import { openRemoteDatabase } from './remote_database.ts'
 
 /** The system itself: actor of the command line, the blueprint and the timer. */
 export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
@@ -284,6 +283,8 @@ async function openDatabase(config: Config): Promise<OpenDatabase> {
     if (config.database_url.startsWith('file:')) {
       return await openEmbeddedDatabase(config.database_url)
     }
+    // Read where it is used: the client of a remote database holds some megabytes.
+    const { openRemoteDatabase } = await import('./remote_database.ts')
     return openRemoteDatabase({
       url: config.database_url,
       authToken: config.database_auth_token,
