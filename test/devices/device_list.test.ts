@@ -11,6 +11,7 @@ import {
 } from '../../worker/devices/listing/device_list_store.ts'
 import type { TestWorker } from '../context.ts'
 import { addGroup, addMember, newJwk, startDevices } from './device_api.ts'
+import { EVERY_DEVICE } from './device_filter.ts'
 
 type Api = Awaited<ReturnType<typeof startDevices>>['api']
 
@@ -166,20 +167,6 @@ test('a filter that cannot be read is refused, and so is one that is not known',
   }
 })
 
-const NONE: DeviceFilter = {
-  status: undefined,
-  type: undefined,
-  tags: undefined,
-  anyTags: undefined,
-  hardware: undefined,
-  parent: undefined,
-  silent_since: undefined,
-  key_ends_before: undefined,
-  words: undefined,
-  values: [],
-  isWide: false,
-}
-
 const PARTS: Record<string, Partial<DeviceFilter>> = {
   status: { status: 'suspended' },
   type: { type: 'lamp' },
@@ -217,7 +204,7 @@ test('no filter, and no pair of them, scans a large table', async () => {
   const pairs = names.flatMap((a, i) => names.slice(i).map((b) => [a, b] as const))
   const scans: Record<string, string[]> = {}
   for (const [a, b] of [['none', 'none'], ...pairs] as const) {
-    const filter = { ...NONE, ...PARTS[a], ...PARTS[b] }
+    const filter = { ...EVERY_DEVICE, ...PARTS[a], ...PARTS[b] }
     const lead = leadOf(filter)
     const after = { place: lead === 'words' || /since|before/.test(lead) ? 5 : 'd', place_id: 'd' }
     for (const statement of [

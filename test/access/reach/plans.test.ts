@@ -17,23 +17,10 @@ import {
 import { findDeviceWithGroups } from '../../../worker/devices/store.ts'
 import { listUsersAfter } from '../../../worker/identity/login_ids/user_search_store.ts'
 import { startWorker } from '../../context.ts'
+import { EVERY_DEVICE } from '../../devices/device_filter.ts'
 
 const TABLES = ['grant', 'membership', 'group', 'device', 'user', 'principal', 'event']
 const ALIASES = ['event_object', 'g', 'm', 'd', 'p', 'o', 'named']
-
-const EVERY_DEVICE: DeviceFilter = {
-  status: undefined,
-  type: undefined,
-  tags: undefined,
-  anyTags: undefined,
-  hardware: undefined,
-  parent: undefined,
-  silent_since: undefined,
-  key_ends_before: undefined,
-  words: undefined,
-  values: [],
-  isWide: false,
-}
 
 function listDevices(more: Partial<DeviceFilter>): Statement<unknown> {
   const filter = { ...EVERY_DEVICE, ...more }
