@@ -53,11 +53,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 2,
     never: 'the data are those of the person, whatever was agreed to',
   },
-  'identity/invitations/acceptance.ts': {
-    uses: 2,
-    asks: 'the page, and the use of the link; a new account leads to /account',
-  },
-  'identity/transfers/transfer_acceptance.ts': {
+  'identity/mailed_offers/mailed_offer.ts': {
     uses: 2,
     asks: 'the page, and the use of the link; a new account has accepted what is asked',
   },

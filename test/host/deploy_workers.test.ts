@@ -3,11 +3,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import { serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { ENVIRONMENT } from '../support/environment.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
-import { findFreePort } from './mproxy_fixtures/programs.ts'
 import { type Program, run, runCli } from './programs.ts'
 
 const PAGE = readFileSync(join(ROOT, 'docs/deploy_workers.md'), 'utf8')

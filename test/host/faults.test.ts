@@ -6,12 +6,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Statement, sql } from '../../worker/db/sql.ts'
+import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
 import { serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
 import { makeBlueprint } from './black_box.ts'
-import { findFreePort } from './mproxy_fixtures/programs.ts'
 import { run, runCli } from './programs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>

@@ -8,6 +8,7 @@ import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import mqtt from 'mqtt-packet'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
+import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import {
   type Connection,
   type ConnectOptions,
@@ -17,7 +18,6 @@ import {
 import { startIssuer, type TestIssuer } from './mproxy_fixtures/issuer.ts'
 import {
   type Broker,
-  findFreePort,
   type ProxyOptions,
   program,
   type RunningProxy,

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import Database from 'libsql'
 import type * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
 import {
@@ -23,7 +24,6 @@ import {
 import { type Connection, connect } from './mproxy_fixtures/clients.ts'
 import {
   type Broker,
-  findFreePort,
   type RunningProxy,
   startBroker,
   startProxy,

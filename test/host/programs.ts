@@ -3,9 +3,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
-import { findFreePort } from './mproxy_fixtures/programs.ts'
 
 /** Programs are started by the dozen: what Node compiled is kept, beside npm's modules. */
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/node')

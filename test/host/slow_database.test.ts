@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
-import { findFreePort } from './mproxy_fixtures/programs.ts'
 import { type Program, run } from './programs.ts'
 
 const TIMEOUT = 1

@@ -1,8 +1,8 @@
 // A real mail server of another make (aiosmtpd), on a free port.
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
+import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { findFreePort } from './mproxy_fixtures/programs.ts'
 import { run } from './programs.ts'
 
 export type ArrivedMail = {

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { findFreePort } from '../host/mproxy_fixtures/programs.ts'
+import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
 import { median } from './process_stat.ts'

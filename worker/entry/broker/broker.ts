@@ -6,10 +6,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { userInfo } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findFreePort } from './free_port.ts'
 
 export type Broker = {
   name: string
@@ -23,7 +24,7 @@ export type Broker = {
  * Starts a broker that keeps its state in `folder`; `find` answers the path of a program, or null.
  */
 export async function startBroker(folder: string, find = findProgram): Promise<Broker> {
-  const port = await freePort()
+  const port = await findFreePort()
   const password = randomBytes(24).toString('base64url')
   const upstream = `mqtt://mproxy:${password}@127.0.0.1:${port}`
   const mosquitto = find('mosquitto')
@@ -88,18 +89,6 @@ function startAedes(port: number, password: string): ChildProcess {
 function findProgram(name: string): string | null {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   return folders.map((folder) => join(folder, name)).find((file) => existsSync(file)) ?? null
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, failed) => {
-    const probe = createServer()
-    probe.once('error', failed)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      const port = typeof address === 'object' && address !== null ? address.port : 0
-      probe.close(() => done(port))
-    })
-  })
 }
 
 /** Resolves when a program accepts connections on the port; rejects when the program has ended. */
