@@ -346,6 +346,24 @@ const MAIL: readonly Guard[] = [
     test: 'host/mail_host',
     title: 'npm start of another issuer',
   },
+  {
+    name: 'slow-body-ended',
+    attack: 'connections held by bodies that trickle in',
+    file: 'worker/entry/slow_bodies.ts',
+    from: 'now - look.at >= seconds * 1000',
+    to: 'false',
+    test: 'host/slow_bodies',
+    title: 'is ended with 408',
+  },
+  {
+    name: 'slow-body-that-waits',
+    attack: 'an import that is cut because the database is slow',
+    file: 'worker/entry/slow_bodies.ts',
+    from: 'socket.isPaused() || ',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is not slow',
+  },
 ]
 
 const CODES: readonly Guard[] = [
