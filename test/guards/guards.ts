@@ -2,6 +2,8 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+import { PLACES } from './guards_places.ts'
+
 export type Guard = {
   name: string
   /** The attack or fault that it prevents, with its source. */
@@ -5399,7 +5401,7 @@ const TRANSFERS: readonly Guard[] = [
     name: 'transfer-power',
     attack: 'a helper who gives away the home of others',
     file: 'worker/identity/transfers/transfers.ts',
-    from: '  lackingToTransfer(cx, row.group_id),\n  ...lackingToInvite(cx, ownersRights(row)),\n',
+    from: '  lackingToTransfer(cx, row.group_id),\n  ...lackingToInvite(cx, ownersRights(row.role, row.group_id)),\n',
     to: '',
     test: 'identity/transfers',
     title: 'within the reach and power',
@@ -6260,6 +6262,7 @@ export const GUARDS: readonly Guard[] = [
   ...FAILED_SIGN_INS,
   ...INVITATIONS,
   ...TRANSFERS,
+  ...PLACES,
   ...EXPORT,
   ...CLOSING,
   ...SIGN_IN_LINKS,

@@ -9,6 +9,7 @@ import {
   type Condition,
   condition,
   insertInto,
+  insertWhere,
   join,
   list,
   refuseUnless,
@@ -107,8 +108,8 @@ export const demandPlaceOfNew = (id: string, parent_id: string): Statement =>
 export const demandPlace = (row: GroupRow): Statement =>
   refuseUnless(condition`${groupIs(row)} or ${mayHangBelow(row.id, row.parent_id)}`, 'group_place')
 
-export const insertGroup = (row: GroupRow): Statement =>
-  insertInto(group, row, sql<never>`on conflict (id) do nothing`)
+export const insertGroup = (row: GroupRow, when: Condition = TRUE): Statement =>
+  insertWhere(group, row, when, sql<never>`on conflict (id) do nothing`)
 
 export const groupExists = (id: string): Condition =>
   condition`exists (select 1 from "group" where id = ${id})`
