@@ -124,7 +124,7 @@ export const listHeldGrants = (
     order by held.id limit ${ROWS_MAX + 1}`
 
 /** The id of the nearest group of kind `site`: the group itself, or one above it. */
-const nearestSite = (group: Scalar): Scalar => scalar`(
+export const nearestSite = (group: Scalar): Scalar => scalar`(
   with recursive up(id, parent_id, kind, depth) as (
     select id, parent_id, kind, 0 from "group" where id = ${group}
     union
