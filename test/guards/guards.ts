@@ -3,6 +3,7 @@
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
 import { PLACES } from './guards_places.ts'
+import { ENDS } from './guards_ends.ts'
 
 export type Guard = {
   name: string
@@ -2761,8 +2762,8 @@ const ACTING_FOR_OTHERS: readonly Guard[] = [
     name: 'exchange-outlives-subject',
     attack: 'an exchanged token that outlives the one it came from',
     file: 'worker/oauth/token/grants/token_exchange.ts',
-    from: '...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),',
-    to: '...[not_after].filter((one) => one !== null),',
+    from: 'subject.exp,\n      actor?.exp ?? null,',
+    to: '',
     test: 'oauth/token/token_exchange',
     title: 'names who acts, hangs on',
   },
@@ -6335,6 +6336,7 @@ export const GUARDS: readonly Guard[] = [
   ...POWER,
   ...REACH,
   ...STATUS_LISTS,
+  ...ENDS,
   ...THE_LOG,
   ...THE_PATH,
   ...DEPLOYMENT,
