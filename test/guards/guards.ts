@@ -2,6 +2,8 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+import { REGISTRY } from './guards_registry.ts'
+
 export type Guard = {
   name: string
   /** The attack or fault that it prevents, with its source. */
@@ -6250,6 +6252,7 @@ export const GUARDS: readonly Guard[] = [
   ...GUARDIANS,
   ...NEW_PASSWORDS,
   ...DEVICES,
+  ...REGISTRY,
   ...KINDS,
   ...SIGNING_KEYS,
   ...BOUND_TOKENS,
