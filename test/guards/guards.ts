@@ -4,6 +4,7 @@
 // the attack meets alone: the condition of a write rather than the look before it.
 import { PLACES } from './guards_places.ts'
 import { ENDS } from './guards_ends.ts'
+import { REGISTRY } from './guards_registry.ts'
 
 export type Guard = {
   name: string
@@ -6326,6 +6327,7 @@ export const GUARDS: readonly Guard[] = [
   ...GUARDIANS,
   ...NEW_PASSWORDS,
   ...DEVICES,
+  ...REGISTRY,
   ...KINDS,
   ...SIGNING_KEYS,
   ...BOUND_TOKENS,

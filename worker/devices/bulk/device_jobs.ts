@@ -8,6 +8,7 @@ import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { describeDevice } from '../device_schema.ts'
 import { readSelection, selectDevices } from '../listing/device_list.ts'
+import { assertAhead } from '../self/rotation.ts'
 import { textOfActor } from './job_actor.ts'
 import {
   type BulkChange,
@@ -47,6 +48,11 @@ function assertSelection(members: Readonly<Record<string, string>>): void {
   }
 }
 
+/** Throws Problem for a date of the past. */
+function assertChange(cx: Context, change: BulkChange): void {
+  if (change.action === 'rotate') assertAhead(cx, change.before, '/change/before')
+}
+
 const asParameters = (filter: z.output<typeof jobInput>['filter']): Record<string, string> =>
   Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, String(value)]))
 
@@ -57,6 +63,7 @@ export async function startJob(
 ): Promise<JobView> {
   const members = asParameters(filter)
   assertSelection(members)
+  assertChange(cx, change)
   return begin(cx, members, change, null)
 }
 
@@ -93,10 +100,11 @@ async function begin(
 /** Says which devices a job would select; counts so many at most. */
 export async function tryJob(
   cx: Context,
-  { filter }: Pick<z.output<typeof jobInput>, 'filter'>,
+  { filter, change }: Omit<z.output<typeof jobInput>, 'dry_run'>,
 ): Promise<z.infer<typeof dryRunSchema>> {
   const members = asParameters(filter)
   assertSelection(members)
+  assertChange(cx, change)
   const first: z.infer<typeof dryRunSchema>['first'] = []
   let count = 0
   let place: string | null = ''
