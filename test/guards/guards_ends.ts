@@ -4,7 +4,8 @@ import type { Guard } from './guards.ts'
 export const ENDS: readonly Guard[] = [
   {
     name: 'scope-outlives-role',
-    attack: 'a token for /v1 that goes on when the role has ended by which its person had the scope',
+    attack:
+      'a token for /v1 that goes on when the role has ended by which its person had the scope',
     file: 'worker/oauth/tokens/entitlement.ts',
     from: '...scope.map((one) => heldUntil(parties, one)),',
     to: '',
