@@ -38,6 +38,7 @@ export const noOwnerRole = () =>
 export const ownersRights = (role: string, group_id: string): InvitedRights => ({
   grants: [{ role, object: group_id, expires_at: null, condition: null }],
   groups: [group_id],
+  groups_expire_at: null,
 })
 
 /**
@@ -90,7 +91,7 @@ export const listPlacesOf = (
   { after = '', limit = 50 }: { after?: string; limit?: number } = {},
 ): Statement<{ id: string; name: string }> => {
   const who = scalar`${user_id}`
-  return sql`with recursive ${within(who)}, ${grantsHeld(who, now)}, below(id) as (
+  return sql`with recursive ${within(who, now)}, ${grantsHeld(who, now)}, below(id) as (
       select held.object_id from held cross join role r on r.name = held.role
       where held.object_kind = 'group' and exists (
         select 1 from json_each(r.permissions) p where p.value in (${scope}, 'manage'))
