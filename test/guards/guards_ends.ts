@@ -4,12 +4,13 @@ import type { Guard } from './guards.ts'
 export const ENDS: readonly Guard[] = [
   {
     name: 'scope-outlives-role',
-    attack: 'a token for /v1 that goes on when the role has ended by which its person had the scope',
+    attack:
+      'a token for /v1 that goes on when the role has ended by which its person had the scope',
     file: 'worker/oauth/tokens/entitlement.ts',
     from: '...scope.map((one) => heldUntil(parties, one)),',
     to: '',
     test: 'oauth/token/token_ends',
-    title: 'for the management API',
+    title: 'the management API',
   },
   {
     name: 'details-outlive-role',
@@ -45,6 +46,6 @@ export const ENDS: readonly Guard[] = [
     from: 'not_after: earliest(entitled.not_after, until),\n  })\n}\n\n/**\n * Whether a device',
     to: 'not_after: entitled.not_after,\n  })\n}\n\n/**\n * Whether a device',
     test: 'oauth/token/token_ends',
-    title: 'with mqtt ends with its credential',
+    title: 'ends with its credential',
   },
 ]
