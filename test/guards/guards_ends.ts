@@ -10,7 +10,7 @@ export const ENDS: readonly Guard[] = [
     from: '...scope.map((one) => heldUntil(parties, one)),',
     to: '',
     test: 'oauth/token/token_ends',
-    title: 'for the management API',
+    title: 'the management API',
   },
   {
     name: 'details-outlive-role',
@@ -46,6 +46,6 @@ export const ENDS: readonly Guard[] = [
     from: 'not_after: earliest(entitled.not_after, until),\n  })\n}\n\n/**\n * Whether a device',
     to: 'not_after: entitled.not_after,\n  })\n}\n\n/**\n * Whether a device',
     test: 'oauth/token/token_ends',
-    title: 'with mqtt ends with its credential',
+    title: 'ends with its credential',
   },
 ]
