@@ -1,6 +1,13 @@
 // Jobs over many devices: how they are begun, looked at, cancelled and taken back. The work itself
 // is in job_work.ts.
-import { decodeCursor, type PageOf, type PageQuery, pageOf, type z } from '../../api.ts'
+import {
+  decodeCursor,
+  encodeCursor,
+  type PageOf,
+  type PageQuery,
+  pageOf,
+  type z,
+} from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId } from '../../crypto.ts'
 import { TRUE } from '../../db/sql.ts'
@@ -26,6 +33,7 @@ import {
   findDeviceJob,
   insertDeviceJob,
   jobGoesOn,
+  lastExaminedLine,
   listDeviceJobsAfter,
   listJobLinesAfter,
 } from './job_store.ts'
@@ -136,7 +144,10 @@ export async function listJobs(
   return pageOf(cx, 'jobs', rows, limit, (row) => row.id, describeJob)
 }
 
-/** The lines of a job, in its order. Round trips: 1 read. Throws Problem. */
+/**
+ * The lines of a job, in its order. Within a reach a page may be short, and its cursor goes on.
+ * Round trips: 1 read. Throws Problem.
+ */
 export async function listResults(
   cx: Context,
   id: string,
@@ -149,15 +160,23 @@ export async function listResults(
 ): Promise<PageOf<z.infer<typeof jobLineSchema>>> {
   const kind = `results ${JSON.stringify([id, result, device])}`
   const after = Number(decodeCursor(cx, kind, cursor))
+  const { reach } = cx.actor
   const {
     job: [job],
     rows,
+    last: [last],
   } = await cx.db.read({
     job: findDeviceJob(cx, id),
-    rows: listJobLinesAfter(id, after, limit, { result, device, reach: cx.actor.reach }),
+    rows: listJobLinesAfter(id, after, limit, { result, device }, reach),
+    last: reach === undefined ? null : lastExaminedLine(id, after, { result, device }),
   })
   if (job === undefined) throw noJob()
-  return pageOf(cx, kind, rows, limit, (row) => String(row.id), describeJobLine)
+  const shown = rows.slice(0, limit)
+  const end = rows.length > limit ? shown.at(-1) : last
+  return {
+    items: shown.map(describeJobLine),
+    next_cursor: end === undefined ? null : encodeCursor(cx, kind, String(end.id)),
+  }
 }
 
 /** Ends a job where it is: devices that it has changed stay so. Round trips: 1 read, 1 write. */
