@@ -3486,6 +3486,36 @@ const THE_DATABASE: readonly Guard[] = [
   },
 ]
 
+const SPEED: readonly Guard[] = [
+  {
+    name: 'slow-bodies-end',
+    attack: 'connections that are held by bodies which never come',
+    file: 'worker/entry/node_server/slow_bodies.ts',
+    from: '      if (!isWaiting && !wasWaiting && socket.bytesRead - before < least) socket.destroy()\n',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'drop by drop',
+  },
+  {
+    name: 'long-bodies-go-on',
+    attack: 'an import of a whole fleet that is cut off after half a minute',
+    file: 'worker/entry/node_server/slow_bodies.ts',
+    from: 'socket.bytesRead - before < least',
+    to: 'socket.bytesRead < Number.MAX_SAFE_INTEGER - before - least',
+    test: 'host/slow_bodies',
+    title: 'taken whole',
+  },
+  {
+    name: 'waiting-bodies-go-on',
+    attack: 'an import that is cut off since the database is slow',
+    file: 'worker/entry/node_server/slow_bodies.ts',
+    from: '!isWaiting && !wasWaiting && ',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'not the slow one',
+  },
+]
+
 const POWER: readonly Guard[] = [
   {
     name: 'power-of-both',
@@ -6265,6 +6295,7 @@ export const GUARDS: readonly Guard[] = [
   ...DEPLOYMENT,
   ...PUBLIC_FILES,
   ...THE_DATABASE,
+  ...SPEED,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,
