@@ -369,6 +369,15 @@ const MAIL: readonly Guard[] = [
     test: 'host/slow_bodies',
     title: 'is not slow',
   },
+  {
+    name: 'long-body-goes-on',
+    attack: 'an import of a whole fleet that is cut after half a minute',
+    file: 'worker/entry/slow_bodies.ts',
+    from: ' || socket.bytesRead - look.bytes >= bytes',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is read to its end',
+  },
 ]
 
 const CODES: readonly Guard[] = [
