@@ -2,6 +2,8 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+import { CLAIM_GUARDS } from './claim_guards.ts'
+
 export type Guard = {
   name: string
   /** The attack or fault that it prevents, with its source. */
@@ -6271,4 +6273,5 @@ export const GUARDS: readonly Guard[] = [
   ...REQUIREMENTS,
   ...FORGETTING,
   ...LANGUAGES,
+  ...CLAIM_GUARDS,
 ]
