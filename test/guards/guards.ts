@@ -6,6 +6,7 @@
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
+import { CLAIM_GUARDS } from './claim_guards.ts'
 
 export type Guard = {
   name: string
@@ -6360,4 +6361,5 @@ export const GUARDS: readonly Guard[] = [
   ...REQUIREMENTS,
   ...FORGETTING,
   ...LANGUAGES,
+  ...CLAIM_GUARDS,
 ]
