@@ -53,6 +53,9 @@ export type OfferRow = {
   inviter_name: string | null
 }
 
+/** Columns that say who made the offer. */
+export type Offerer = Pick<OfferRow, 'invited_by' | 'inviter' | 'inviter_epoch'>
+
 export type OpenedOffer<Row extends OfferRow> = {
   row: Row
   /** There is an account with the address. */
@@ -128,7 +131,7 @@ export async function openOffer<Row extends OfferRow>(
  */
 export function demandOfferer(
   cx: Context,
-  row: OfferRow,
+  row: Offerer,
   open: Condition,
   lacking: (then: Context) => readonly Statement<Lack>[],
 ): Statement {
@@ -160,7 +163,7 @@ export function readInviter({ inviter }: Pick<OfferRow, 'inviter'>): Actor {
 function stands(
   { kind, scopes }: Actor,
   id: string | null,
-  { invited_by, inviter_epoch }: OfferRow,
+  { invited_by, inviter_epoch }: Offerer,
 ): Condition {
   if (kind === 'system') return TRUE
   const epoch = condition`(epoch = ${inviter_epoch} or ${id} is not ${invited_by})`
@@ -169,7 +172,8 @@ function stands(
     or exists (select 1 from client where id = ${id} and status = 'active' and ${epoch}
       and (${id} is not ${invited_by} or not exists (
         select 1 from json_each(${JSON.stringify([...scopes])}) s
-        where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0))))`
+        where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0
+          and instr(' ' || client.scope || ' ', ' manage ') = 0))))`
 }
 
 /** Accepts with the account of the session. One write. */
