@@ -142,7 +142,7 @@ function candidates(filter: DeviceFilter, lead: Lead, after: Place | null): Stat
         select m.member_id from below cross join membership m
           on m.group_id = below.id and m.member_id > ${from}) order by member_id`)
     case 'reach':
-      return byId(sql`select id from (with recursive ${membersBelow(filter.reach ?? [])}
+      return byId(sql`select id from (with recursive ${membersBelow(filter.reach ?? [], 0)}
         select id from reached) where id > ${from} order by id`)
     case 'key_ends_before':
       return endingKeys(filter.key_ends_before ?? 0, after)
