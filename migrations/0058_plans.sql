@@ -10,7 +10,7 @@ DROP INDEX "group_parent";
 CREATE INDEX "group_parent" ON "group" ("parent_id","id");
 CREATE INDEX "group_kind" ON "group" ("kind","id");
 DROP INDEX "membership_member";
-CREATE INDEX "membership_member" ON "membership" ("member_id","group_id");
+CREATE INDEX "membership_member" ON "membership" ("member_id","group_id","expires_at");
 CREATE INDEX "device_token_end" ON "device_token" ("expires_at");
 CREATE INDEX "allowed_scope_client" ON "allowed_scope" ("client_id");
 CREATE INDEX "authorization_code_client" ON "authorization_code" ("client_id");
@@ -27,6 +27,8 @@ BEGIN
 			SELECT 1 FROM "authorization" AS "a" CROSS JOIN "status_entry" AS "e"
 				ON "e"."origin_id" = "a"."id" AND "e"."kind" = 'authorization'
 			WHERE "a"."client_id" = new."id" LIMIT 1001))
+		WHEN 'actor' THEN (SELECT count(*) FROM (
+			SELECT 1 FROM "token_exchange" WHERE "actor_id" = new."id" LIMIT 1001))
 		ELSE (WITH RECURSIVE "up"("id") AS (
 			SELECT new."id" WHERE new."scope" = 'object'
 			UNION SELECT "m"."group_id" FROM "up" CROSS JOIN "membership" AS "m" ON "m"."member_id" = "up"."id"
@@ -51,10 +53,13 @@ BEGIN
 		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND "e"."seq" IN (
 			SELECT "e"."seq" FROM "status_change" AS "few" CROSS JOIN "authorization" AS "a" CROSS JOIN "status_entry" AS "e"
 				ON "e"."origin_id" = "a"."id" AND "e"."kind" = 'authorization'
-			WHERE "few"."n" = new."n" AND "few"."upto" IS NULL AND new."scope" = 'client' AND "a"."client_id" = new."id");
+			WHERE "few"."n" = new."n" AND "few"."upto" IS NULL AND new."scope" = 'client' AND "a"."client_id" = new."id"
+			UNION ALL SELECT "e"."seq" FROM "status_change" AS "few" CROSS JOIN "token_exchange" AS "x" CROSS JOIN "status_entry" AS "e"
+				ON "e"."origin_id" = "x"."origin_id" AND "e"."kind" IN ('authorization', 'client')
+			WHERE "few"."n" = new."n" AND "few"."upto" IS NULL AND new."scope" = 'actor' AND "x"."actor_id" = new."id");
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", new."outcome", "e"."seq" FROM "status_entry" AS "e"
-		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND new."scope" <> 'client' AND "e"."seq" IN (
+		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND new."scope" NOT IN ('client', 'actor') AND "e"."seq" IN (
 			WITH RECURSIVE "few"("id") AS (SELECT "id" FROM "status_change" WHERE "n" = new."n" AND "upto" IS NULL),
 		"up"("id") AS (
 			SELECT "id" FROM "few" WHERE new."scope" = 'object'
@@ -82,7 +87,14 @@ BEGIN
 				OR instr(' ' || "a"."scope" || ' ', ' groups ') > 0 OR "a"."resource" <> '[]' OR "a"."authorization_details" IS NOT NULL)
 				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "a"."id" AND "o"."kind" = 'authorization'
 			UNION ALL SELECT "o"."seq" FROM "holder" AS "h" CROSS JOIN "device_token" AS "t" ON "t"."device_id" = "h"."id"
-				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "t"."id" AND "o"."kind" = 'device_token');
+				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "t"."id" AND "o"."kind" = 'device_token'
+			UNION ALL SELECT "o"."seq" FROM "holder" AS "h" CROSS JOIN "token_exchange" AS "x" ON "x"."actor_id" = "h"."id"
+				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "x"."origin_id" AND CASE "o"."kind"
+					WHEN 'authorization' THEN EXISTS (SELECT 1 FROM "authorization" AS "a" WHERE "a"."id" = "x"."origin_id"
+						AND (instr(' ' || "a"."scope" || ' ', ' mqtt ') > 0 OR instr(' ' || "a"."scope" || ' ', ' roles ') > 0
+						OR instr(' ' || "a"."scope" || ' ', ' groups ') > 0 OR "a"."resource" <> '[]' OR "a"."authorization_details" IS NOT NULL))
+					WHEN 'client' THEN EXISTS (SELECT 1 FROM "client"
+						WHERE "id" = "x"."origin_id" AND instr(' ' || "scope" || ' ', ' mqtt ') > 0) END);
 	DELETE FROM "status_change" WHERE ("n" = new."n" AND "upto" IS NULL) OR ("n" < new."n"
 		AND "scope" = new."scope" AND "id" = new."id" AND "outcome" = new."outcome"
 		AND EXISTS (SELECT 1 FROM "status_change" WHERE "n" = new."n" AND "upto" IS NOT NULL));
