@@ -17,6 +17,7 @@ import { readEnvironment } from '../worker/environment.ts'
 import { signingKeys } from '../worker/keys/signing_keys.ts'
 import { guardFetch } from '../worker/outside.ts'
 import { LentDatabase } from './lent_database.ts'
+import { judgePlans } from './query_plans.ts'
 import { findUnprepared, findUnsent, templatesOfStores } from './sql_record.ts'
 import { ENVIRONMENT, EPOCH } from './support/environment.ts'
 
@@ -99,7 +100,7 @@ export default async function setup(project: TestProject) {
     server.close()
     const stillLent = [...lent.values()].map(({ database }) => database)
     await Promise.all([...resting.values(), stillLent].flat().map((one) => one.discard()))
-    const faults = (await isWholeRun(project)) ? faultsOf(bare, texts) : []
+    const faults = faultsOf(bare, texts, await isWholeRun(project))
     rmSync(folder, { recursive: true, force: true })
     // An error here fails the run, and its message is what is printed.
     if (faults.length > 0) throw new Error(`SQL of the run:\n${faults.join('\n')}`)
@@ -115,11 +116,19 @@ async function isWholeRun(project: TestProject): Promise<boolean> {
   return testFiles.every((file) => ran.has(file))
 }
 
-function faultsOf(template: string, texts: ReadonlySet<string>): string[] {
+function faultsOf(file: string, texts: ReadonlySet<string>, isWhole: boolean): string[] {
+  if (texts.size === 0) return []
+  const { faults, unused, planned } = judgePlans(file, texts)
+  const walks = faults.map((fault) => `walks through a table: ${fault}`)
+  if (!isWhole) return walks
   const templates = templatesOfStores()
-  console.log(`SQL of the run: ${texts.size} texts, ${templates.length} templates of stores`)
+  console.log(
+    `SQL of the run: ${texts.size} texts, ${planned} of the worker, ${templates.length} templates of stores`,
+  )
   return [
-    ...findUnprepared(template, texts).map((fault) => `does not prepare: ${fault}`),
+    ...walks,
+    ...unused.map((text) => `needs no excuse any more: ${text}`),
+    ...findUnprepared(file, texts).map((fault) => `does not prepare: ${fault}`),
     ...findUnsent(templates, texts).map((place) => `was never sent: ${place}`),
   ]
 }
