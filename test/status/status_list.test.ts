@@ -274,7 +274,11 @@ test('flips in any order and of two writers give the same list, and set no place
         if (valueAt(before, idx) === 1) expect(valueAt(both, idx)).toBe(1)
         if (valueAt(before, idx) === 3) expect(valueAt(both, idx)).not.toBe(0)
       }
-      expect(flipped(flipped(validPlaces(), other), one)).toEqual(both)
+      const otherWise = flipped(flipped(validPlaces(), other), one)
+      // `toEqual` takes seconds for a list of this size.
+      expect(otherWise.length === both.length && otherWise.every((v, i) => v === both[i])).toBe(
+        true,
+      )
     }),
     { numRuns: 200 },
   )
