@@ -74,6 +74,14 @@ test.each([
   expect(stepsOf(sql)).toEqual([])
 })
 
+test('a full-text index is asked for words', () => {
+  const planner = new Planner(whole)
+  const walks = (which: string) =>
+    planner.walks(`select s.rowid from device_search s where ${which} order by s.rowid`).length
+  expect([walks('s.device_search match ?'), walks('true')]).toEqual([0, 1])
+  planner.close()
+})
+
 test('what has run out is deleted from its own table by its index', () => {
   expect(stepsOf('delete from device where id < ?')).toEqual([])
   expect(stepsOf('delete from device where name < ?')).toEqual(['device', 'device'])
