@@ -2,7 +2,10 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+
 import { ENDS } from './guards_ends.ts'
+import { PLACES } from './guards_places.ts'
+import { REGISTRY } from './guards_registry.ts'
 
 export type Guard = {
   name: string
@@ -347,6 +350,24 @@ const MAIL: readonly Guard[] = [
     to: '',
     test: 'host/mail_host',
     title: 'npm start of another issuer',
+  },
+  {
+    name: 'slow-body-ended',
+    attack: 'connections held by bodies that trickle in',
+    file: 'worker/entry/slow_bodies.ts',
+    from: 'now - look.at >= seconds * 1000',
+    to: 'false',
+    test: 'host/slow_bodies',
+    title: 'is ended with 408',
+  },
+  {
+    name: 'slow-body-that-waits',
+    attack: 'an import that is cut because the database is slow',
+    file: 'worker/entry/slow_bodies.ts',
+    from: 'socket.isPaused() || ',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is not slow',
   },
 ]
 
@@ -3052,7 +3073,61 @@ const MANAGEMENT: readonly Guard[] = [
     from: 'lackingFor(cx, listHoused(id, kind, parent_id, cx.now()))',
     to: 'NOTHING',
     test: 'access/site_rules',
-    title: 'gets another house by those alone',
+    title: 'a group gets another house by those alone',
+  },
+  {
+    name: 'house-of-others-by-type',
+    attack: 'a room moved with its devices into a house, so that the rules of their type open it',
+    file: 'worker/access/power.ts',
+    from: 'ofEach(cx, (one) => listHousedTypes(one, id, kind, parent_id, cx.now())),',
+    to: '',
+    test: 'access/site_rules',
+    title: 'a group with devices gets another house by those alone',
+  },
+  {
+    name: 'house-left-by-type',
+    attack: 'devices moved from a house by somebody who may not take its rules',
+    file: 'worker/access/power_store.ts',
+    from: 'where a.side = one.side and u.value = t.value',
+    to: 'where u.value = t.value',
+    test: 'access/site_rules',
+    title: 'a group with devices gets another house by those alone',
+  },
+  {
+    name: 'shared-in-part',
+    attack: 'a member of a shared subscription that takes messages which it may not see',
+    file: 'policy/acl.ts',
+    from: "if (subscription === null || requested.startsWith('$')) return false",
+    to: 'if (subscription === null) return false',
+    test: 'proxy-node/gate',
+    title: 'where a part of it is allowed',
+  },
+  {
+    name: 'qos-in-part',
+    attack: 'a topic that is allowed at QoS 0 alone, had at QoS 1 by a filter around it',
+    file: 'policy/acl.ts',
+    from: 'holds(rule) || reached.some((one) => holds(one) && coversFilter(one.topic, rule.topic)),',
+    to: 'holds(rule) || reached.length > 0,',
+    test: 'proxy-node/gate',
+    title: 'where a part of it is allowed',
+  },
+  {
+    name: 'closed-in-part',
+    attack: 'a subscription to topics each of which is denied',
+    file: 'policy/acl.ts',
+    from: '({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter),',
+    to: '({ topic }) => overlapsFilter(topic, filter),',
+    test: 'proxy-node/gate',
+    title: 'where a part of it is allowed',
+  },
+  {
+    name: 'delivered-in-part',
+    attack: 'a filter that is taken in part and delivers what a denial keeps back',
+    file: 'proxy-node/session/from_broker.ts',
+    from: 'view.isTopicText(scanner) && judgeDelivery(this.#state.identity.acl, view.topic(scanner))',
+    to: 'view.isTopicText(scanner)',
+    test: 'proxy-node/session/partial_filters',
+    title: 'all that the rules allow is delivered and nothing that they deny',
   },
   {
     name: 'wide-grant',
@@ -5383,7 +5458,7 @@ const TRANSFERS: readonly Guard[] = [
     name: 'transfer-power',
     attack: 'a helper who gives away the home of others',
     file: 'worker/identity/transfers/transfers.ts',
-    from: '  lackingToTransfer(cx, row.group_id),\n  ...lackingToInvite(cx, ownersRights(row)),\n',
+    from: '  lackingToTransfer(cx, row.group_id),\n  ...lackingToInvite(cx, ownersRights(row.role, row.group_id)),\n',
     to: '',
     test: 'identity/transfers',
     title: 'within the reach and power',
@@ -5912,8 +5987,8 @@ const REACH: readonly Guard[] = [
     name: 'reach-of-objects',
     attack: 'the home of a neighbour, read and changed by its id (Keycloak #22976)',
     file: 'worker/access/reach/reach.ts',
-    from: 'reach === undefined ? TRUE : isBelow(reach, asScalar(id))',
-    to: 'reach === undefined ? TRUE : asScalar(id) === id ? isBelow(reach, asScalar(id)) : TRUE',
+    from: 'reach === undefined ? TRUE : isBelow(reach, asScalar(id), now())',
+    to: 'reach === undefined ? TRUE : asScalar(id) === id ? isBelow(reach, asScalar(id), now()) : TRUE',
     test: 'access/reach/groups_reach',
     title: 'byte for byte',
   },
@@ -6244,6 +6319,7 @@ export const GUARDS: readonly Guard[] = [
   ...FAILED_SIGN_INS,
   ...INVITATIONS,
   ...TRANSFERS,
+  ...PLACES,
   ...EXPORT,
   ...CLOSING,
   ...SIGN_IN_LINKS,
@@ -6252,6 +6328,7 @@ export const GUARDS: readonly Guard[] = [
   ...GUARDIANS,
   ...NEW_PASSWORDS,
   ...DEVICES,
+  ...REGISTRY,
   ...KINDS,
   ...SIGNING_KEYS,
   ...BOUND_TOKENS,

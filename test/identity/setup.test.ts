@@ -167,6 +167,7 @@ test('the link is kept as a hash and is in no event and no log', async () => {
   expect(events.map((event) => event.type)).toEqual([
     'user.created',
     'grant.created',
+    ...Array(4).fill('role.created'),
     'session.started',
   ])
   const everything = JSON.stringify([events, worker.log])

@@ -40,16 +40,20 @@ import {
 import { type NewAccountInput, newAccount } from '../sign_up/new_account.ts'
 import { userCreation } from '../users.ts'
 
+/** The maker of an offer. */
+export type Offerer = {
+  /** Its id; `inviter` is the actor as it was then, in JSON. */
+  invited_by: string | null
+  inviter: string
+  inviter_epoch: number
+}
+
 /** Columns that the row of each kind has. */
-export type OfferRow = {
+export type OfferRow = Offerer & {
   hash: string
   address: string
   address_key: string
   locale: string | null
-  /** Id of the maker of the offer; `inviter` is the actor as it was then, in JSON. */
-  invited_by: string | null
-  inviter: string
-  inviter_epoch: number
   inviter_name: string | null
 }
 
@@ -147,7 +151,7 @@ export function demandOfferer(
 }
 
 /** The actor that made the offer, as it was then. */
-export function readInviter({ inviter }: Pick<OfferRow, 'inviter'>): Actor {
+export function readInviter({ inviter }: Pick<Offerer, 'inviter'>): Actor {
   const { places, ...actor } = JSON.parse(inviter)
   return {
     ...actor,
