@@ -6,6 +6,7 @@
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
+import { CLAIM_GUARDS } from './claim_guards.ts'
 
 export type Guard = {
   name: string
@@ -368,6 +369,15 @@ const MAIL: readonly Guard[] = [
     to: '',
     test: 'host/slow_bodies',
     title: 'is not slow',
+  },
+  {
+    name: 'long-body-goes-on',
+    attack: 'an import of a whole fleet that is cut after half a minute',
+    file: 'worker/entry/slow_bodies.ts',
+    from: ' || socket.bytesRead - look.bytes >= bytes',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is read to its end',
   },
 ]
 
@@ -6351,4 +6361,5 @@ export const GUARDS: readonly Guard[] = [
   ...REQUIREMENTS,
   ...FORGETTING,
   ...LANGUAGES,
+  ...CLAIM_GUARDS,
 ]
