@@ -354,6 +354,19 @@ describe('a person who has the box', () => {
     expect(await deviceOf(ops, 'plug-1')).toMatchObject({ status: 'unclaimed' })
   })
 
+  test('makes no place where the setting names no role of owners', async () => {
+    const { worker, ops } = await start()
+    const code = await codeOf(ops)
+    const bea = await signedIn(worker, 'bea')
+    const page = await bea.get(link(code))
+    expect(page.html).toContain('Name of the new place')
+    await ops('PATCH /v1/settings', { owner_role: '' })
+    worker.memory.clear()
+    expect((await bea.get(link(code))).html).toContain('You run no place')
+    expect((await bea.submit(page, { action: 'claim', ...NEW_HOME })).status).toBe(400)
+    expect(await deviceOf(ops, 'plug-1')).toMatchObject({ status: 'unclaimed' })
+  })
+
   test('puts no device into a place of others, nor into a group that is none', async () => {
     const { worker, ops } = await start()
     const code = await codeOf(ops)

@@ -102,11 +102,15 @@ export const device_text = sqliteTable(
 )
 
 /** Types whose devices have to take other keys: those before `demanded_at` end at `rotate_by`. */
-export const device_type_rotation = sqliteTable('device_type_rotation', {
-  type: text().primaryKey(),
-  demanded_at: integer().notNull(),
-  rotate_by: integer().notNull(),
-})
+export const device_type_rotation = sqliteTable(
+  'device_type_rotation',
+  {
+    type: text().primaryKey(),
+    demanded_at: integer().notNull(),
+    rotate_by: integer().notNull(),
+  },
+  (t) => [uniqueIndex('device_type_rotation_end').on(t.rotate_by, t.type)],
+)
 
 /** The last report of each device about itself. */
 export const device_report = sqliteTable('device_report', {

@@ -35,7 +35,7 @@ test('each command of docs/access.md does what the page says', async () => {
     ])
     answers.push(answer.body)
   }
-  expect(answers).toHaveLength(13)
+  expect(answers).toHaveLength(14)
   const people = answers[4] as { items: unknown[] }
   expect(idsOf({ body: people })).toEqual(['ann'])
   // Once the afternoon is over.
