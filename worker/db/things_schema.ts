@@ -42,7 +42,7 @@ export const device_token = sqliteTable(
     revoked_by: text(), // rid of the change that suspended or retired the device, if that did it
     made_by: text(), // as of a credential
   },
-  (t) => [index('device_token_device').on(t.device_id)],
+  (t) => [index('device_token_device').on(t.device_id), index('device_token_end').on(t.expires_at)],
 )
 
 /** Templates of types that tokens name by their hash. */
@@ -137,6 +137,9 @@ export const claim_batch = sqliteTable('claim_batch', {
   created_at: integer().notNull(),
   expires_at: integer().notNull(),
   revoked_at: integer(),
+  maker: text(), // JSON: the actor that made it; null: of before there was this column
+  maker_epoch: integer().notNull().default(0),
+  made_by: text(), // the maker, where it reached some places alone
 })
 
 /** The hardware ids to which a claim token is limited. */

@@ -173,7 +173,8 @@ function stands(
     or exists (select 1 from client where id = ${id} and status = 'active' and ${epoch}
       and (${id} is not ${invited_by} or not exists (
         select 1 from json_each(${JSON.stringify([...scopes])}) s
-        where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0))))`
+        where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0
+          and instr(' ' || client.scope || ' ', ' manage ') = 0))))`
 }
 
 /** Accepts with the account of the session. One write. */
