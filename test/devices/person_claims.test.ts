@@ -13,6 +13,7 @@ import {
 } from '../../worker/devices/claiming/claim_code_store.ts'
 import { claimDeviceByCode, openClaim } from '../../worker/devices/claiming/person_claims.ts'
 import { runJobs } from '../../worker/jobs.ts'
+import { signingKeys } from '../../worker/keys/signing_keys.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../context.ts'
 import { Browser, formFields, type Page } from '../identity/browser.ts'
 import { linkIn, mailsOf } from '../identity/mails.ts'
@@ -179,8 +180,20 @@ describe('a code', () => {
     const { worker } = await start()
     const code = 'ABCD-EFGH-1011-1JKM-NPQR'
     const before = await hashOfClaimCode(worker.context(), code)
-    worker.memory.clear()
-    expect(await hashOfClaimCode(worker.context(), code)).toBe(before)
+    const successor = new Uint8Array(32).fill(7)
+    // Programs with these keys, each with a memory of its own.
+    const startedWith = (...secret_keys: Uint8Array<ArrayBuffer>[]) => ({
+      ...worker.context(),
+      config: { ...worker.config, secret_keys },
+      memory: new Map(),
+    })
+    const restarted = startedWith(successor, ...worker.config.secret_keys)
+    await signingKeys(restarted)
+    worker.clock.now += 3600
+    await runJobs(restarted)
+    worker.clock.now += 600
+    await runJobs(restarted)
+    expect(await hashOfClaimCode(startedWith(successor), code)).toBe(before)
   })
 
   test('is made for an unclaimed device of a type that people claim, and for no other', async () => {
