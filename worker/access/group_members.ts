@@ -17,7 +17,14 @@ import {
   leavesAnOperator,
   mayMove,
 } from './power.ts'
-import { assertFitsToken, supposedRightsOf } from './preview/wide_rights.ts'
+import { listHoldersAround } from './preview/preview_store.ts'
+import {
+  assertFits,
+  assertHoldersFit,
+  demandSameRights,
+  EXAMINED_MAX,
+  lookAtRights,
+} from './preview/wide_rights.ts'
 import { idSchema, type PrincipalKind, principalReference } from './principals.ts'
 import { demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
@@ -85,16 +92,24 @@ export async function addMember(
 ): Promise<{ member: MemberRow; added: boolean }> {
   const member = idOfSubject(reference)
   const lacking = lackingToMoveMember(cx, group_id, reference, member)
+  const groups = JSON.stringify([group_id])
   const {
     group: [group],
     candidate: [candidate],
     lacks,
-    rights,
+    look,
+    thing: [thing],
+    holders,
   } = await cx.db.read({
     group: findGroup(group_id, isWithinReach(cx, group_id)),
     candidate: findCandidate(cx, group_id, member),
     lacks: lacking,
-    rights: supposedRightsOf(cx, member, { joins: JSON.stringify([group_id]) }),
+    look: lookAtRights(cx, member, { joins: groups }),
+    thing: sql<{ type: string; tags: string; metadata: string; groups: string }>`
+      select type, tags, metadata, (select json_group_array(group_id) from membership
+        where member_id = device.id and group_id <> ${group_id}) as groups
+      from device where id = ${member}`,
+    holders: listHoldersAround(scalar`${groups}`, 'devices', cx.now(), EXAMINED_MAX),
   })
   if (group === undefined) throw noGroup()
   const wrong = (detail: string) =>
@@ -106,7 +121,12 @@ export async function addMember(
   const { id, kind } = candidate
   assertMayMove(candidate)
   assertNothingLacks(lacks)
-  if (candidate.is_member === 0) await assertFitsToken(cx, id, rights, '/id')
+  const marks = candidate.is_member === 0 ? await assertFits(cx, id, look, '/id') : []
+  if (candidate.is_member === 0 && thing !== undefined) {
+    const placed = { ...thing, id, groups: [...JSON.parse(thing.groups), group_id] }
+    const supposed = { devices: JSON.stringify([placed]) }
+    marks.push(...(await assertHoldersFit(cx, holders, supposed, '/id')))
+  }
   const isThere = isMember(group_id, id)
   const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
   const {
@@ -115,6 +135,7 @@ export async function addMember(
     cx.db.write({
       changes: [
         ...demandWithinReach(cx, isThere, group_id, id),
+        ...demandSameRights(isThere, marks),
         demandMayBeMember(group_id, id),
         ...demandNothingLacks(isThere, ...lackingToMoveMember(cx, group_id, id)),
         appendEvent(cx, event, condition`not ${isThere}`),

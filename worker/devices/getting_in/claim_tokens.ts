@@ -20,6 +20,7 @@ import { typeNameSchema } from '../device_types.ts'
 import { withKeys } from '../hardware_ids.ts'
 import { missingReferences } from '../refusals.ts'
 import { findReferences } from '../store.ts'
+import { assertDeviceFits, readsOfWidth } from '../width.ts'
 import {
   type ClaimBatchRow,
   claimBatchIsOpen,
@@ -128,7 +129,13 @@ export async function createClaimToken(
   const { type, serials } = entry
   const group_id = entry.group ?? null
   const groups = group_id === null ? [] : [group_id]
-  const [found] = await cx.db.read(findReferences('', type, groups, null, null))
+  const {
+    found: [found],
+    width,
+  } = await cx.db.read({
+    found: findReferences('', type, groups, null, null),
+    width: readsOfWidth(cx, '', type, JSON.stringify(groups)),
+  })
   if (found?.type_exists !== 1) {
     throw missingReferences([{ pointer: '/type', detail: 'there is no such device type' }])
   }
@@ -139,6 +146,8 @@ export async function createClaimToken(
   if (kinds !== null && !kinds.includes('jwk')) {
     throw missingReferences([{ pointer: '/type', detail: 'does not take keys of devices (jwk)' }])
   }
+  const one = { id: randomId(cx, 'dev'), type, groups, metadata: '{}', tags: '[]' }
+  await assertDeviceFits(cx, { ...one, mqtt_client_id: null }, width, '/group')
   const claim_token = `clt_${randomToken(cx)}`
   const row: ClaimBatchRow = {
     id: randomId(cx, 'clb'),

@@ -34,6 +34,7 @@ import {
   insertDevices,
   type OwnedHardwareId,
 } from './import_store.ts'
+import { findFitting, type RowsWidth, readsOfRows } from './import_width.ts'
 
 /** Rows that are stored together. */
 const CHUNK = 500
@@ -165,6 +166,7 @@ async function* importLines(
 // --- a chunk ----------------------------------------------------------------------------------
 
 type Standing = {
+  width: RowsWidth
   types: ReadonlyMap<string, DeviceTypeRow>
   groups: ReadonlySet<string>
   taken: ReadonlySet<string>
@@ -186,9 +188,12 @@ async function importChunk(
 ): Promise<Result[]> {
   if (rows.length === 0) return []
   const standing = await readStanding(cx, rows)
-  const results: Result[] = []
+  const { fitting, failed } = await findFitting(cx, rows, standing)
+  const results: Result[] = failed.map(({ row, error }) =>
+    failure(row.line, row.input.id ?? null, errorsOf(error)),
+  )
   const planned: Planned[] = []
-  for (const { line, input } of rows) {
+  for (const { line, input } of fitting) {
     try {
       planned.push({ line, ...(await planRow(cx, input, standing)) })
     } catch (error) {
@@ -210,8 +215,10 @@ async function readStanding(cx: Context, rows: readonly Candidate[]): Promise<St
     taken: findTakenIds(ids),
     owners: findOwnersOf(numbers),
     devices: findDevicesOf(ids, numbers),
+    width: readsOfRows(cx, rows),
   })
   return {
+    width: found.width,
     types: new Map(found.types.map((row) => [row.name, row])),
     groups: new Set(found.groups.map(({ id }) => id)),
     taken: new Set(found.taken.map(({ id }) => id)),
