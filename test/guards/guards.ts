@@ -2,6 +2,13 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+
+import { CLAIM_GUARDS } from './claim_guards.ts'
+import { ENDS } from './guards_ends.ts'
+import { PLACES } from './guards_places.ts'
+import { REGISTRY } from './guards_registry.ts'
+import { SPEED } from './guards_speed.ts'
+
 export type Guard = {
   name: string
   /** The attack or fault that it prevents, with its source. */
@@ -346,6 +353,33 @@ const MAIL: readonly Guard[] = [
     test: 'host/mail_host',
     title: 'npm start of another issuer',
   },
+  {
+    name: 'slow-body-ended',
+    attack: 'connections held by bodies that trickle in',
+    file: 'worker/entry/slow_bodies.ts',
+    from: 'now - look.at >= seconds * 1000',
+    to: 'false',
+    test: 'host/slow_bodies',
+    title: 'is ended with 408',
+  },
+  {
+    name: 'slow-body-that-waits',
+    attack: 'an import that is cut because the database is slow',
+    file: 'worker/entry/slow_bodies.ts',
+    from: 'socket.isPaused() || ',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is not slow',
+  },
+  {
+    name: 'long-body-goes-on',
+    attack: 'an import of a whole fleet that is cut after half a minute',
+    file: 'worker/entry/slow_bodies.ts',
+    from: ' || socket.bytesRead - look.bytes >= bytes',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is read to its end',
+  },
 ]
 
 const CODES: readonly Guard[] = [
@@ -569,8 +603,8 @@ const CODES: readonly Guard[] = [
     name: 'epoch-of-clients',
     attack: 'a client that is disabled and enabled, and whose tokens revive',
     file: 'worker/oauth/clients/store.ts',
-    from: "epoch = epoch + (status = 'active' and ${value} <> 'active'), ",
-    to: '',
+    from: "(status = 'active' and ${status ?? 'active'} <> 'active')",
+    to: '0',
     test: 'oauth/token/ended_principals',
     title: 'client',
   },
@@ -1091,8 +1125,8 @@ const REFRESH_TOKENS: readonly Guard[] = [
     name: 'role-on-one-object',
     attack: 'a role on one home told as a role on everything',
     file: 'worker/access/rights_store.ts',
-    from: "and role.name in (select held.role from held where held.object_id = '*')",
-    to: 'and role.name in (select held.role from held)',
+    from: "where (select roles from wish) and held.object_id = '*'",
+    to: 'where (select roles from wish)',
     test: 'oauth/tokens/rights_claims',
     title: 'come with their scopes alone',
   },
@@ -2741,8 +2775,8 @@ const ACTING_FOR_OTHERS: readonly Guard[] = [
     name: 'exchange-outlives-subject',
     attack: 'an exchanged token that outlives the one it came from',
     file: 'worker/oauth/token/grants/token_exchange.ts',
-    from: '...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),',
-    to: '...[not_after].filter((one) => one !== null),',
+    from: 'subject.exp,\n      actor?.exp ?? null,',
+    to: '',
     test: 'oauth/token/token_exchange',
     title: 'names who acts, hangs on',
   },
@@ -3110,8 +3144,8 @@ const MANAGEMENT: readonly Guard[] = [
     name: 'search-of-others',
     attack: 'an owner who learns by a search who may open the door of another home',
     file: 'worker/access/reach/decision_reach_store.ts',
-    from: 'where ${isKnownObject(reach, question.resource)} order by id',
-    to: 'where ${isKnownObject(reach, question.resource)} or 1 order by id',
+    from: 'where ${isKnownObject(reach, question.resource, now)} order by id',
+    to: 'where ${isKnownObject(reach, question.resource, now)} or 1 order by id',
     test: 'access/reach/decisions_reach',
     title: 'searches, explanations and lists agree with the naive model',
   },
@@ -3119,8 +3153,8 @@ const MANAGEMENT: readonly Guard[] = [
     name: 'actions-of-others',
     attack: 'an owner who learns what somebody from elsewhere may do',
     file: 'worker/access/reach/decision_reach_store.ts',
-    from: 'where ${isKnownSubject(actor_id, reach, scalar`${question.subject.id}`)}\n      and',
-    to: 'where (${isKnownSubject(actor_id, reach, scalar`${question.subject.id}`)} or true)\n      and',
+    from: 'where ${isKnownSubject(actor_id, reach, scalar`${question.subject.id}`, now)}\n      and',
+    to: 'where (${isKnownSubject(actor_id, reach, scalar`${question.subject.id}`, now)} or true)\n      and',
     test: 'access/reach/decisions_reach',
     title: 'searches, explanations and lists agree with the naive model',
   },
@@ -5561,7 +5595,7 @@ const TRANSFERS: readonly Guard[] = [
     name: 'transfer-power',
     attack: 'a helper who gives away the home of others',
     file: 'worker/identity/transfers/transfers.ts',
-    from: '  lackingToTransfer(cx, row.group_id),\n  ...lackingToInvite(cx, ownersRights(row)),\n',
+    from: '  lackingToTransfer(cx, row.group_id),\n  ...lackingToInvite(cx, ownersRights(row.role, row.group_id)),\n',
     to: '',
     test: 'identity/transfers',
     title: 'within the reach and power',
@@ -6090,8 +6124,8 @@ const REACH: readonly Guard[] = [
     name: 'reach-of-objects',
     attack: 'the home of a neighbour, read and changed by its id (Keycloak #22976)',
     file: 'worker/access/reach/reach.ts',
-    from: 'reach === undefined ? TRUE : isBelow(reach, asScalar(id))',
-    to: 'reach === undefined ? TRUE : asScalar(id) === id ? isBelow(reach, asScalar(id)) : TRUE',
+    from: 'reach === undefined ? TRUE : isBelow(reach, asScalar(id), now())',
+    to: 'reach === undefined ? TRUE : asScalar(id) === id ? isBelow(reach, asScalar(id), now()) : TRUE',
     test: 'access/reach/groups_reach',
     title: 'byte for byte',
   },
@@ -6273,7 +6307,7 @@ const REACH: readonly Guard[] = [
     name: 'decisions-of-the-reach',
     attack: 'questions about things of a neighbour, until an answer tells who may what',
     file: 'worker/access/reach/decision_reach_store.ts',
-    from: 'e.object_known and ${isKnownObject(reach, resource)} as',
+    from: 'e.object_known and ${isKnownObject(reach, resource, now)} as',
     to: 'e.object_known as',
     test: 'access/reach/groups_reach',
     title: 'decisions are answered',
@@ -6422,6 +6456,7 @@ export const GUARDS: readonly Guard[] = [
   ...FAILED_SIGN_INS,
   ...INVITATIONS,
   ...TRANSFERS,
+  ...PLACES,
   ...EXPORT,
   ...CLOSING,
   ...SIGN_IN_LINKS,
@@ -6430,6 +6465,7 @@ export const GUARDS: readonly Guard[] = [
   ...GUARDIANS,
   ...NEW_PASSWORDS,
   ...DEVICES,
+  ...REGISTRY,
   ...KINDS,
   ...SIGNING_KEYS,
   ...BOUND_TOKENS,
@@ -6440,15 +6476,18 @@ export const GUARDS: readonly Guard[] = [
   ...POWER,
   ...REACH,
   ...STATUS_LISTS,
+  ...ENDS,
   ...THE_LOG,
   ...THE_PATH,
   ...DEPLOYMENT,
   ...PUBLIC_FILES,
   ...THE_DATABASE,
+  ...SPEED,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,
   ...REQUIREMENTS,
   ...FORGETTING,
   ...LANGUAGES,
+  ...CLAIM_GUARDS,
 ]

@@ -262,11 +262,12 @@ const supposing = (row: NewGrant, subject: Scalar): Supposition => ({
 })
 
 /** The first members of a subject that is a group, and of the groups below it. */
-const membersOf = (subject: Scalar): Statement<{ id: string }> =>
+const membersOf = (cx: Context, subject: Scalar): Statement<{ id: string }> =>
   listConcerned(
     sql<{ id: string }>`select id from (${oneSubject(subject)}) one
       where exists (select 1 from "group" g where g.id = one.id)`,
     EXAMINED_MAX,
+    cx.now(),
   )
 
 const noGrant = () => new Problem('not_found', 'there is no such grant')
@@ -291,7 +292,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
     objectRow: findPrincipal(object_id, isWithinReach(cx, object_id)),
     lacks: lacking,
     look: lookAtRights(cx, subject, supposing(wanted, subject)),
-    members: membersOf(subject),
+    members: membersOf(cx, subject),
   })
   const errors: FieldError[] = []
   if (subjectRow === undefined) {
@@ -392,7 +393,7 @@ export async function changeGrant(
       lacks: lacking,
       state: sql<{ remains: number }>`select ${remains} as remains`,
       look: lookAtRights(cx, subject, supposed),
-      members: isWider ? membersOf(subject) : null,
+      members: isWider ? membersOf(cx, subject) : null,
     })
     assertNothingLacks(lacks)
     if (state?.remains !== 1) throw lastOperator()

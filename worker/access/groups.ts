@@ -369,7 +369,10 @@ export async function changeGroup(
       housed,
     } = await cx.db.read({
       holders: parent_id === null ? [] : [holdersAround(cx, parent_id, 'rooms')],
-      members: parent_id === null ? [] : [listMovedMembers(id, scalar`${parent_id}`, EXAMINED_MAX)],
+      members:
+        parent_id === null
+          ? []
+          : [listMovedMembers(id, scalar`${parent_id}`, EXAMINED_MAX, cx.now())],
       housed: patch.kind === undefined ? [] : [holdersAround(cx, id, 'houses')],
       current: findGroup(id, isWithinReach(cx, id)),
       place: findPlaceWithin(cx, id, parent_id ?? ''),

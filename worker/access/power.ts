@@ -102,14 +102,16 @@ export const lackingToGrant = (
 
 /**
  * Lists what the actor lacks to let a member (or a group with all below it) enter or leave a group.
+ * `end`: until when it is a member, as SQL; the power is needed for as long.
  */
 export const lackingToMove = (
   cx: Context,
   group: string | Scalar,
   member: string | Scalar,
+  end: Scalar = scalar`null`,
 ): Statement<Lack> => {
   const value = (one: string | Scalar) => (typeof one === 'string' ? scalar`${one}` : one)
-  return lackingFor(cx, listConferred(value(group), value(member), cx.now()))
+  return lackingFor(cx, listConferred(value(group), value(member), cx.now(), end))
 }
 
 /**
@@ -152,8 +154,9 @@ export const lackingToMoveMember = (
   group: string,
   member: string,
   id: string | Scalar = member,
+  end: Scalar = scalar`null`,
 ): readonly Statement<Lack>[] => [
-  lackingToMove(cx, group, id),
+  lackingToMove(cx, group, id, end),
   ...lackingToShape(
     cx,
     member,

@@ -65,8 +65,8 @@ export const listLacking = (
   const reachGives = condition`exists (
     select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.permissions) q
     where ${same} and q.value in (p.value, 'manage'))`
-  return sql<Lack>`with recursive needed(role, object_id, until) as (${needed}),
-    ${within(who)}, ${grantsHeld(who, now)},
+  return sql<Lack>`with recursive needed(role, object_id, until) as materialized (${needed}),
+    ${within(who, now)}, ${grantsHeld(who, now)},
     above(root, id) as (
       select object_id, object_id from needed
       union select a.root, m.group_id from above a join membership m on m.member_id = a.id
@@ -78,12 +78,12 @@ export const listLacking = (
           select 1 from above a where a.root = n.object_id and a.id = held.object_id))
         and (held.expires_at is null or held.expires_at >= n.until))
     select 'role' as "of", n.role as name, n.object_id, p.value as missing
-    from needed n join role r on r.name = n.role, json_each(r.permissions) p
+    from needed n cross join role r on r.name = n.role, json_each(r.permissions) p
     where not case when p.value in (${list(RESERVED)})
       then ${tokenCarries(actor)} and (${isClient} or ${reachGives})
       else ${reachGives} end
     union
-    select 'role', n.role, n.object_id, 'acl' from needed n join role r on r.name = n.role
+    select 'role', n.role, n.object_id, 'acl' from needed n cross join role r on r.name = n.role
     where r.acl <> '[]' and (exists (select 1 from json_each(r.acl) t
         where t.value ->> 'permission' = 'deny' or not exists (
           select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.acl) u
@@ -102,7 +102,7 @@ export const listLackingThere = (
   now: number,
 ): Statement<Lack> => {
   const who = scalar`${actor.id}`
-  return sql<Lack>`with recursive ${within(who)}, ${grantsHeld(who, now)},
+  return sql<Lack>`with recursive ${within(who, now)}, ${grantsHeld(who, now)},
     above(id) as (
       select ${object_id}
       union select m.group_id from membership m where m.member_id = ${object_id}
@@ -120,7 +120,7 @@ export const listLackingThere = (
 /** A CTE `everywhere(permissions, acl)`: the roles that the actor holds on `*` for as long. */
 const heldEverywhere = (actor: Actor, until: number | null, now: number): Statement => {
   const who = scalar`${actor.id}`
-  return sql`${within(who)}, ${grantsHeld(who, now)},
+  return sql`${within(who, now)}, ${grantsHeld(who, now)},
     everywhere(permissions, acl) as (
       select r.permissions, r.acl from held join role r on r.name = held.role
       where held.object_id = '*' and (held.expires_at is null or held.expires_at >= ${until}))`
@@ -297,16 +297,24 @@ const inForceOrLater = (now: number): Condition =>
 /**
  * Lists the roles that move when `member` enters or leaves the group: the grants of the group and
  * of those above. For a member that can be an object they are also the roles that others hold on
- * these groups, now on the member. Before the member exists, `member` is the group.
+ * these groups, now on the member. Before the member exists, `member` is the group. `end`: of the
+ * membership.
  */
-export const listConferred = (group: Scalar, member: Scalar, now: number): Statement<NeededRow> => {
+export const listConferred = (
+  group: Scalar,
+  member: Scalar,
+  now: number,
+  end: Scalar = scalar`null`,
+): Statement<NeededRow> => {
+  const until = sql`case when (${end}) is null then g.expires_at
+    else min(coalesce(g.expires_at, ${end}), ${end}) end`
   const upward = sql`(with recursive upward(id) as (
       select (${group})
       union select g.parent_id from upward join "group" g on g.id = upward.id
         where g.parent_id is not null)
     select id from upward)`
   return sql<NeededRow>`
-    select g.role, g.object_id, g.expires_at from "grant" g
+    select g.role, g.object_id, ${until} from "grant" g
     where g.subject_id in ${upward} and ${inForceOrLater(now)}
     union
     select g.role, m.id, g.expires_at from principal m join "grant" g
@@ -381,4 +389,4 @@ export const listHousedTypes = (
 export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>
   sql<NeededRow>`select g.role, g.object_id, g.expires_at from "grant" g
     where ${inForceOrLater(now)} and (g.subject_id = ${id} or g.subject_id in (
-      with recursive ${within(scalar`${id}`)} select id from within))`
+      with recursive ${within(scalar`${id}`, now)} select id from within))`

@@ -73,6 +73,7 @@ export const allowed_scope = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] }),
     index('allowed_scope_unbound').on(t.client_id).where(sql`client_digest is null`),
+    index('allowed_scope_client').on(t.client_id),
   ],
 )
 
@@ -107,6 +108,7 @@ export const authorization_code = sqliteTable(
   },
   (t) => [
     index('authorization_code_authorization').on(t.authorization_id),
+    index('authorization_code_client').on(t.client_id),
     index('authorization_code_waiting').on(t.user_id, t.client_id).where(sql`redeemed_by is null`),
   ],
 )
@@ -143,6 +145,19 @@ export const authorization = sqliteTable(
     index('authorization_user').on(t.user_id, t.client_id),
     index('authorization_client').on(t.client_id),
     index('authorization_sid').on(t.sid),
+  ],
+)
+
+/** Principals that act for others by exchanged tokens, with the origin of these (RFC 8693). */
+export const token_exchange = sqliteTable(
+  'token_exchange',
+  {
+    origin_id: text().notNull(), // of an authorization or a client
+    actor_id: text().notNull(), // of a client or a person
+  },
+  (t) => [
+    primaryKey({ columns: [t.origin_id, t.actor_id] }),
+    index('token_exchange_actor').on(t.actor_id),
   ],
 )
 

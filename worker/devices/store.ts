@@ -265,16 +265,22 @@ export const deleteDevice = (id: string): readonly Statement[] => [
   sql`delete from device_credential where device_id = ${id}`,
   sql`update device set parent_id = null, version = version + 1 where parent_id = ${id}`,
   sql`delete from device_report where device_id = ${id}`,
+  sql`delete from device_token where device_id = ${id}`,
+  sql`delete from device_claim where device_id = ${id}`,
   sql`delete from device where id = ${id}`,
 ]
 
 // --- device_credential ------------------------------------------------------------------------
 
+/** The further column of `LiveCredentialRow`. */
+const withTypeDemand = sql`(select r.rotate_by from device d
+    join device_type_rotation r on r.type = d.type
+    where device_credential.kind = 'jwk' and d.id = device_credential.device_id
+      and r.demanded_at >= device_credential.created_at) as type_rotate_by`
+
 /** The credentials of a device that were not revoked, oldest first. */
 export const credentialsOf = (device_id: string): Statement<LiveCredentialRow> =>
-  sql`select *, (select r.rotate_by from device d join device_type_rotation r on r.type = d.type
-      where kind = 'jwk' and d.id = device_credential.device_id and r.demanded_at >= device_credential.created_at)
-      as type_rotate_by
+  sql`select *, ${withTypeDemand}
     from device_credential where device_id = ${device_id} and revoked_at is null
     order by created_at, id`
 
@@ -282,8 +288,9 @@ export const listCredentialsAfter = (
   device_id: string,
   after: string,
   limit: number,
-): Statement<CredentialRow> =>
-  sql`select * from device_credential where device_id = ${device_id} and id > ${after}
+): Statement<LiveCredentialRow> =>
+  sql`select *, ${withTypeDemand}
+    from device_credential where device_id = ${device_id} and id > ${after}
     order by id limit ${limit + 1}`
 
 export const findCredential = (
@@ -310,15 +317,16 @@ export const hasRoomForCredential = (
 ): Condition => {
   const present = condition`device_id = ${device_id} and revoked_at is null
     and (expires_at is null or expires_at > ${cx.now()})`
-  const same =
+  const isNew =
     key === null
-      ? condition`0`
-      : condition`(json_extract(jwk, '$.kid') = ${key.kid}
-          or json_remove(jwk, '$.kid', '$.alg') = ${key.key_text})`
+      ? TRUE
+      : condition`not exists (select 1 from device_credential where ${present}
+          and (json_extract(jwk, '$.kid') = ${key.kid}
+            or json_remove(jwk, '$.kid', '$.alg') = ${key.key_text}))`
   return condition`exists (select 1 from device where id = ${device_id} and status <> 'retired')
     and ${typeTakesCredential(device_id, kind)}
     and (select count(*) from device_credential where ${present}) < ${max}
-    and not exists (select 1 from device_credential where ${present} and ${same})`
+    and ${isNew}`
 }
 
 /** A condition: the type of the device has no list of kinds of credentials, or this one in it. */
@@ -406,8 +414,10 @@ export const demandDeviceTypeVersion = (name: string, version: number): Statemen
 export const deviceTypeIsUnused = (name: string): Condition =>
   condition`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})`
 
-export const deleteDeviceType = (name: string): Statement =>
-  sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`
+export const deleteDeviceType = (name: string): readonly Statement[] => [
+  sql`delete from device_type_rotation where type = ${name} and ${deviceTypeIsUnused(name)}`,
+  sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`,
+]
 
 /** Moves the counters of all devices and types ahead, as `jumpUsers` does those of people. */
 export const jumpDevices = (): readonly Statement[] => [

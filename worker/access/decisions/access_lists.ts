@@ -53,7 +53,7 @@ export async function accessOf(
   } = await cx.db.read({
     principal: findPrincipal(
       id,
-      reach === undefined ? TRUE : isKnownSubject(cx.actor.id, reach, scalar`${id}`),
+      reach === undefined ? TRUE : isKnownSubject(cx.actor.id, reach, scalar`${id}`, cx.now()),
     ),
     rows: listAccessOf(id, after, limit, cx.now(), (object_id) => isWithinReach(cx, object_id)),
   })

@@ -86,8 +86,8 @@ export async function explainDecision(cx: Context, question: Question): Promise<
   const rows = await cx.db.read({
     near:
       reach === undefined
-        ? listExplanations(wanted, LOOKED_MAX)
-        : listExplanationsWithin(id, reach, wanted, LOOKED_MAX),
+        ? listExplanations(wanted, LOOKED_MAX, cx.now())
+        : listExplanationsWithin(id, reach, wanted, LOOKED_MAX, cx.now()),
     rights: isOfTopic ? rightsOf(subject.id, cx.now()) : null,
     seen:
       isOfTopic && reach !== undefined

@@ -148,7 +148,8 @@ export async function previewChange(cx: Context, change: Change): Promise<Previe
   const roleName = role?.name ?? create_grant?.role
   const group = (change.add_member ?? change.remove_member)?.group
   const rows = await cx.db.read({
-    concerned: sql<{ id: string }>`select id from (${listConcerned(subjects, EXAMINED_MAX + 1)})
+    concerned: sql<{ id: string }>`select id from (
+      ${listConcerned(subjects, EXAMINED_MAX + 1, cx.now())})
       where ${isWithinReach(cx, scalar`id`)}`,
     object:
       object === undefined || reach === undefined

@@ -1,7 +1,16 @@
 // The principals that a change concerns: those who hold, themselves or by their groups. One
 // statement each. preview.ts says what the change does to them.
-import { type Condition, condition, type Scalar, type Statement, sql } from '../../db/sql.ts'
-import { listsDevices } from '../rights_store.ts'
+
+import {
+  type Condition,
+  condition,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../../db/sql.ts'
+import { lasts } from '../places/membership_ends.ts'
+import { grantsHeld, listsDevices, within } from '../rights_store.ts'
 
 /** Subjects of grants, before groups are opened: a statement that answers ids. */
 export const subjectOfGrant = (id: string, isSeen: Condition): Statement<{ id: string }> =>
@@ -21,6 +30,7 @@ export const oneSubject = (id: Scalar): Statement<{ id: string }> =>
 export const listConcerned = (
   subjects: Statement<{ id: string }>,
   limit: number,
+  now: number,
 ): Statement<{ id: string }> =>
   sql`with recursive top(id) as materialized (${subjects}),
     below(id) as (
@@ -31,6 +41,7 @@ export const listConcerned = (
     where p.kind <> 'group' and p.deleted_at is null
     union
     select m.member_id from below cross join membership m on m.group_id = below.id
+      and ${lasts(now)}
     limit ${limit}`
 
 export const roleContent = (name: string): Statement<{ permissions: string; acl: string }> =>
@@ -83,6 +94,7 @@ export const listHoldersAround = (
       select held.subject_id from held join role on role.name = held.role
       where ${NAMING[named]}) limit ${limit * 10}`,
     limit,
+    now,
   )
 
 /** Lists the members in and below a group where the group that it enters gives them rules. */
@@ -90,8 +102,9 @@ export const listMovedMembers = (
   id: string,
   parent_id: Scalar,
   limit: number,
+  now: number,
 ): Statement<{ id: string }> =>
-  sql`select id from (${listConcerned(sql<{ id: string }>`select ${id} as id`, limit)})
+  sql`select id from (${listConcerned(sql<{ id: string }>`select ${id} as id`, limit, now)})
     where exists (
       with recursive up(id) as (
         select (${parent_id})
@@ -99,3 +112,18 @@ export const listMovedMembers = (
           where g.parent_id is not null)
       select 1 from up cross join "grant" g on g.subject_id = up.id
         cross join role r on r.name = g.role and r.acl <> '[]')`
+
+/**
+ * A text that is another one once the subject has other grants, roles with other content, other
+ * groups of its own, or is a device of another type or with other values.
+ */
+export const rightsMark = (subject: Scalar, now: number): Scalar => scalar`(
+  with recursive ${within(subject, now)}, ${grantsHeld(subject, now, 'withConditional')}
+  select json_array(
+    (select json_group_array(one.id || ' ' || g.version || ' ' || r.version)
+      from (select id, role from held order by id) one
+        cross join "grant" g on g.id = one.id cross join role r on r.name = one.role),
+    (select json_group_array(group_id) from (
+      select group_id from membership where member_id = ${subject} order by group_id)),
+    (select json_array(d.type, d.metadata, t.version)
+      from device d left join device_type t on t.name = d.type where d.id = ${subject})))`

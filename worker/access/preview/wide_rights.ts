@@ -21,7 +21,8 @@ import { Problem } from '../../errors.ts'
 import { loadSettings } from '../../settings.ts'
 import { type CompiledAcl, compileAcl, placesByReference } from '../acl_claim.ts'
 import { type RightsRows, rightsOf } from '../rights.ts'
-import { type OwnDeviceRow, rightsMark, type Supposition } from '../rights_store.ts'
+import type { OwnDeviceRow, Supposition } from '../rights_store.ts'
+import { rightsMark } from './preview_store.ts'
 
 /** Most people, clients and devices that are looked at for one change. */
 export const EXAMINED_MAX = 20

@@ -32,12 +32,16 @@ import { grantsHeld, within } from '../rights_store.ts'
 import { groupsBelow, isBelow, membersBelow } from './reach_store.ts'
 
 /** A condition: the subject is within the reach, or the one who asks. */
-export const isKnownSubject = (actor_id: string | null, reach: Reach, subject: Scalar): Condition =>
-  condition`(${subject} = ${actor_id} or ${isBelow(reach, subject)})`
+export const isKnownSubject = (
+  actor_id: string | null,
+  reach: Reach,
+  subject: Scalar,
+  now: number,
+): Condition => condition`(${subject} = ${actor_id} or ${isBelow(reach, subject, now)})`
 
 /** A condition: objects of this type are kept here, and this one is within the reach. */
-const isKnownObject = (reach: Reach, { type, id }: Named): Condition =>
-  condition`(${isKept(type)} and ${isBelow(reach, scalar`${id}`)})`
+const isKnownObject = (reach: Reach, { type, id }: Named, now: number): Condition =>
+  condition`(${isKept(type)} and ${isBelow(reach, scalar`${id}`, now)})`
 
 /**
  * Finds whether the subject may do it. A subject and an object that are elsewhere are unknown, and
@@ -50,11 +54,11 @@ export const findEvaluationWithin = (
   now: number,
 ): Statement<EvaluationRow & { seen_grants: string }> => {
   const { subject, resource } = question
-  const isKnown = isKnownSubject(actor_id, reach, scalar`${subject.id}`)
+  const isKnown = isKnownSubject(actor_id, reach, scalar`${subject.id}`, now)
   return sql<EvaluationRow & { seen_grants: string }>`
     select e.grant_id, e.conditional, e.device,
       case when ${isKnown} then e.usable end as usable,
-      e.object_known and ${isKnownObject(reach, resource)} as object_known,
+      e.object_known and ${isKnownObject(reach, resource, now)} as object_known,
       (select json_group_array(g.id) from (
           select e.grant_id as id union select value ->> 'id' from json_each(e.conditional)) one
         join "grant" g on g.id = one.id
@@ -76,12 +80,12 @@ export const listResourcesWithin = (
       ? sql`select id from below where id > ${after}`
       : sql`select r.id from reached r cross join ${tableOf(kind)} t on t.id = r.id
           where r.id > ${after}`
-  return sql`with recursive ${membersBelow(reach)}, ${within(who)},
+  return sql`with recursive ${membersBelow(reach, now)}, ${within(who, now)},
     ${grantsHeld(who, now, 'withConditional')},
     candidate(id) as materialized (${objects} order by 1 limit ${limit + 1})
     select candidate.id, ${usable(who, subject.type)} as usable, 1 as object_known,
       ${decisionOn(scalar`candidate.id`, kind, action)}
-    from candidate where ${isKnownSubject(actor_id, reach, who)} order by candidate.id`
+    from candidate where ${isKnownSubject(actor_id, reach, who, now)} order by candidate.id`
 }
 
 /** The next subjects that may do it to an object within the reach, to be judged one by one. */
@@ -92,7 +96,7 @@ export const listSubjectsWithin = (
   now: number,
 ): Statement<CandidateRow> =>
   sql<CandidateRow>`select * from (${listSubjectCandidates(question, slice, now)})
-    where ${isKnownObject(reach, question.resource)} order by id`
+    where ${isKnownObject(reach, question.resource, now)} order by id`
 
 /** The same as `listActions`, and nothing about others. */
 export const listActionsWithin = (
@@ -102,8 +106,8 @@ export const listActionsWithin = (
   now: number,
 ): ReturnType<typeof listActions> =>
   sql`select * from (${listActions(question, now)})
-    where ${isKnownSubject(actor_id, reach, scalar`${question.subject.id}`)}
-      and ${isKnownObject(reach, question.resource)}`
+    where ${isKnownSubject(actor_id, reach, scalar`${question.subject.id}`, now)}
+      and ${isKnownObject(reach, question.resource, now)}`
 
 /** The same as `listExplanations`; `is_seen` is 1 of grants on something within the reach. */
 export const listExplanationsWithin = (
@@ -111,13 +115,14 @@ export const listExplanationsWithin = (
   reach: Reach,
   question: Parameters<typeof listExplanations>[0],
   limit: number,
+  now: number,
 ): Statement<{ [Column in keyof ExplanationRow]: ExplanationRow[Column] | null }> => {
-  const isKnown = isKnownSubject(actor_id, reach, scalar`${question.subject.id}`)
+  const isKnown = isKnownSubject(actor_id, reach, scalar`${question.subject.id}`, now)
   return sql`select case when ${isKnown} then e.usable end as usable,
-      e.object_known and ${isKnownObject(reach, question.resource)} as object_known,
+      e.object_known and ${isKnownObject(reach, question.resource, now)} as object_known,
       e.id, e.subject_id, e.role, e.object_id, e.not_before, e.expires_at, e.condition, e.reaches,
       e.permits, e.groups, e.device, ${isBelow(reach, scalar`e.object_id`)} as is_seen
-    from (${listExplanations(question, limit)}) e`
+    from (${listExplanations(question, limit, now)}) e`
 }
 
 /** Lists the groups within the reach, and those of the objects (JSON) that are within it. */
@@ -134,6 +139,6 @@ export const listSeenObjects = (
 /** The objects of grants that somebody holds, in force, as JSON. */
 export const heldObjects = (subject: string, now: number): Scalar => {
   const who = scalar`${subject}`
-  return scalar`(with recursive ${within(who)}, ${grantsHeld(who, now, 'withConditional')}
+  return scalar`(with recursive ${within(who, now)}, ${grantsHeld(who, now, 'withConditional')}
     select json_group_array(object_id) from (select distinct object_id from held))`
 }

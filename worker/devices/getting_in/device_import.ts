@@ -5,13 +5,20 @@
 // frees one; routes.ts and claim_routes.ts the paths.
 // Tables: `claim_batch`, `claim_use`, `claim_serial`; with the rest of the room those of devices.
 // Leaves single devices to ../devices.ts, and memberships and power to access/.
-import { decodeCursor, encodeCursor, fieldErrors } from '../../api.ts'
+import { decodeCursor, encodeCursor, fieldErrors, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId } from '../../crypto.ts'
 import { BatchRefused, ConstraintViolation } from '../../db/database.ts'
-import type { Statement } from '../../db/sql.ts'
+import { condition, refuseUnless, type Statement } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import {
+  CLAIM_CODE_TTL,
+  claimCodeCreation,
+  findEpochOfActor,
+  type MadeClaimCode,
+  makeClaimCode,
+} from '../claiming/claim_code.ts'
 import {
   assertKinds,
   assertNotOver,
@@ -50,7 +57,7 @@ export type ImportRequest = {
 
 type Change = 'created' | 'updated' | 'unchanged'
 type Result = { line: number; id: string | null } & (
-  | { result: Change }
+  | { result: Change; claim_code?: string; claim_uri?: string }
   | { result: 'failed'; errors: FieldError[] }
 )
 
@@ -90,8 +97,16 @@ function readResume(cx: Context, resume: string | undefined): [job: string, line
   return [job, Number(line)]
 }
 
+/** A device, perhaps with a code by which a person claims it. */
+const rowInput = deviceInput.extend({ claim_code: z.boolean().optional() })
+
 /** A row as it was read, with its keys. */
-type Candidate = { line: number; input: DeviceInput; keys: readonly string[] }
+type Candidate = {
+  line: number
+  input: DeviceInput
+  keys: readonly string[]
+  wantsCode: boolean
+}
 type Chunk = { rows: Candidate[]; failed: Result[]; last: number }
 
 /**
@@ -134,12 +149,13 @@ const failure = (line: number, id: string | null, errors: FieldError[]): Result 
 function readRow(row: ImportRow): Candidate | Result {
   const { line } = row
   if ('fault' in row) return failure(line, null, [{ pointer: '', detail: row.fault }])
-  const read = deviceInput.safeParse(row.value)
+  const read = rowInput.safeParse(row.value)
   if (!read.success) return failure(line, null, fieldErrors(read.error))
-  const { id, hardware_ids = [] } = read.data
+  const { claim_code: wantsCode = false, ...input } = read.data
+  const { id, hardware_ids = [] } = input
   const keys = hardware_ids.map((one) => `${one.kind} ${hardwareKey(one)}`)
   if (id !== undefined) keys.push(`id ${id}`)
-  if (keys.length > 0) return { line, input: read.data, keys }
+  if (keys.length > 0) return { line, input, keys, wantsCode }
   const detail = 'is needed, or a hardware id: a second run would make another device'
   return failure(line, null, [{ pointer: '/id', detail }])
 }
@@ -171,11 +187,13 @@ type Standing = {
   groups: ReadonlySet<string>
   taken: ReadonlySet<string>
   owners: ReadonlyMap<string, string>
+  /** Of the actor. */
+  epoch: number
   devices: ReadonlyMap<string, WholeDeviceRow>
 }
 
 /** A row with what it changes. */
-type Planned = { line: number; id: string; change: Change } & (
+type Planned = { line: number; id: string; change: Change; code?: MadeClaimCode } & (
   | { made: New }
   | { statements: readonly Statement[] }
 )
@@ -193,14 +211,18 @@ async function importChunk(
     failure(row.line, row.input.id ?? null, errorsOf(error)),
   )
   const planned: Planned[] = []
-  for (const { line, input } of fitting) {
+  for (const { line, input, wantsCode } of fitting) {
     try {
-      planned.push({ line, ...(await planRow(cx, input, standing)) })
+      const row = await planRow(cx, input, standing)
+      // A code is shown once: a device that is there keeps the one that it has.
+      const code =
+        wantsCode && row.change === 'created' ? await codeFor(cx, row.id, input, standing) : null
+      planned.push({ line, ...row, ...(code === null ? {} : { code }) })
     } catch (error) {
       results.push(failure(line, input.id ?? null, errorsOf(error)))
     }
   }
-  const stored = dry_run ? await tryPlans(cx, planned) : await store(cx, planned, job)
+  const stored = await store(cx, planned, { job, tried: dry_run ? [] : null })
   return [...results, ...stored]
 }
 
@@ -216,12 +238,14 @@ async function readStanding(cx: Context, rows: readonly Candidate[]): Promise<St
     owners: findOwnersOf(numbers),
     devices: findDevicesOf(ids, numbers),
     width: readsOfRows(cx, rows),
+    actor: rows.some(({ wantsCode }) => wantsCode) ? findEpochOfActor(cx) : null,
   })
   return {
     width: found.width,
     types: new Map(found.types.map((row) => [row.name, row])),
     groups: new Set(found.groups.map(({ id }) => id)),
     taken: new Set(found.taken.map(({ id }) => id)),
+    epoch: found.actor?.[0]?.epoch ?? 0,
     owners: new Map(found.owners.map(({ kind, key, device_id }) => [`${kind} ${key}`, device_id])),
     devices: new Map(found.devices.map((row) => [row.id, row])),
   }
@@ -253,6 +277,19 @@ async function planRow(cx: Context, input: DeviceInput, standing: Standing) {
     throw refused('/id', 'is that of another principal; ids are never given twice')
   }
   return planNew(cx, { ...input, id: id ?? randomId(cx, 'dev') }, type)
+}
+
+/** The code of a new device. Throws Problem. */
+async function codeFor(
+  cx: Context,
+  id: string,
+  { type, status }: DeviceInput,
+  { types, epoch }: Standing,
+): Promise<MadeClaimCode> {
+  if (status !== 'unclaimed' || types.get(type)?.claim === 'never') {
+    throw refused('/claim_code', 'is for an unclaimed device of a type that people claim')
+  }
+  return makeClaimCode(cx, id, { expires_in: CLAIM_CODE_TTL, epoch })
 }
 
 type New = {
@@ -291,8 +328,8 @@ async function planNew(cx: Context, input: DeviceInput & { id: string }, type: D
 function lacksOf(cx: Context, news: readonly New[]) {
   const alike = new Map<string, New>()
   for (const one of news) {
-    const { type, metadata } = one.row
-    alike.set(JSON.stringify([type, metadata, one.groups]), one)
+    const { type, metadata, tags } = one.row
+    alike.set(JSON.stringify([type, metadata, one.groups, tags === '[]']), one)
   }
   return [...alike.values()].map(({ row, groups }) => ({
     id: row.id,
@@ -305,6 +342,7 @@ function statementsOf(cx: Context, planned: readonly Planned[], job: string): St
   const changed = planned.filter(({ change }) => change !== 'unchanged')
   const [first] = changed
   if (first === undefined) return []
+  const codes = changed.flatMap(({ code }) => code ?? [])
   const ids = (wanted: Change) => changed.filter(({ change }) => change === wanted)
   return [
     ...(news.length === 0
@@ -319,6 +357,7 @@ function statementsOf(cx: Context, planned: readonly Planned[], job: string): St
         })),
     ...lacksOf(cx, news).flatMap(({ id, lacks }) => demandDevicePower(id, lacks)),
     ...changed.flatMap((one) => ('statements' in one ? one.statements : [])),
+    ...claimCodeCreation(cx, codes),
     appendEvent(cx, {
       type: 'devices.imported',
       subject_id: job,
@@ -335,12 +374,34 @@ const errorsOf = (error: unknown): FieldError[] => {
   return error.errors.length > 0 ? [...error.errors] : [{ pointer: '', detail: error.detail }]
 }
 
-const done = ({ line, id, change }: Planned): Result => ({ line, id, result: change })
+const done = ({ line, id, change, code }: Planned): Result => ({
+  line,
+  id,
+  result: change,
+  ...(code === undefined ? {} : { claim_code: code.claim_code, claim_uri: code.claim_uri }),
+})
 
-/** Stores rows together; where that is refused by halves, until the wrong row is alone. */
-async function store(cx: Context, planned: readonly Planned[], job: string): Promise<Result[]> {
-  const statements = statementsOf(cx, planned, job)
-  if (statements.length === 0) return planned.map(done)
+/** The job, and in a dry run the rows of the chunk that would be stored by now. */
+type Storing = { job: string; tried: Planned[] | null }
+
+/** Undoes its batch, which could have been stored. */
+const UNDONE = refuseUnless(condition`false`, 'dry_run')
+
+/**
+ * Stores rows together; where that is refused by halves, until the wrong row is alone. A dry run
+ * sends the same statements, behind those of the rows before, and undoes them: so the database
+ * refuses what it would refuse.
+ */
+async function store(
+  cx: Context,
+  planned: readonly Planned[],
+  storing: Storing,
+): Promise<Result[]> {
+  const { job, tried } = storing
+  const own = statementsOf(cx, planned, job)
+  if (own.length === 0) return planned.map(done)
+  const statements =
+    tried === null ? own : [...statementsOf(cx, [...tried, ...planned], job), UNDONE]
   try {
     const [only] = planned
     const news = planned.flatMap((one) => ('made' in one ? one.made : []))
@@ -351,6 +412,11 @@ async function store(cx: Context, planned: readonly Planned[], job: string): Pro
     await guarded(cx, lacks, () => cx.db.write(statements))
     return planned.map(done)
   } catch (error) {
+    if (error instanceof BatchRefused && error.reason === 'dry_run') {
+      tried?.push(...planned)
+      // A code that is not stored is none.
+      return planned.map(({ code: _, ...one }) => done(one))
+    }
     const isRefusal =
       error instanceof Problem ||
       error instanceof BatchRefused ||
@@ -363,32 +429,8 @@ async function store(cx: Context, planned: readonly Planned[], job: string): Pro
     }
     const half = planned.length >> 1
     return [
-      ...(await store(cx, planned.slice(0, half), job)),
-      ...(await store(cx, planned.slice(half), job)),
+      ...(await store(cx, planned.slice(0, half), storing)),
+      ...(await store(cx, planned.slice(half), storing)),
     ]
   }
-}
-
-/** The results without a write; power over new devices is asked for too. */
-async function tryPlans(cx: Context, planned: readonly Planned[]): Promise<Result[]> {
-  const results: Result[] = []
-  const judged = new Map<string, FieldError[] | null>()
-  for (const one of planned) {
-    if (!('made' in one)) {
-      results.push(done(one))
-      continue
-    }
-    const { type, metadata } = one.made.row
-    const key = JSON.stringify([type, metadata, one.made.groups])
-    let errors = judged.get(key)
-    if (errors === undefined) {
-      const lacks = lackingToRegister(cx, one.made.row, one.made.groups)
-      const found = lacks.length === 0 ? [] : await cx.db.read(lacks)
-      const detail = 'this would hand on more than the actor holds'
-      errors = found.length === 0 ? null : [{ pointer: '', detail }]
-      judged.set(key, errors)
-    }
-    results.push(errors === null ? done(one) : failure(one.line, one.id, errors))
-  }
-  return results
 }

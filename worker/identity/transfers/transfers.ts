@@ -6,6 +6,7 @@
 // Owns the table `place_transfer` (transfer_store.ts). Leaves to access/places/ which rights end,
 // and to rooms above, by functions of `PlaceEnds`, what of theirs stands on the place.
 import { lackingToInvite, lookAtInvited } from '../../access/invited_rights.ts'
+import { noOwnerRole, ownerRole, ownersRights } from '../../access/places/owner_role.ts'
 import {
   isShared,
   listSharedDevices,
@@ -68,6 +69,7 @@ export type MadeThing = { id: string; device_id: string; made_by: string; create
 /** Parts of rooms above that stand on a place. Statements of `end` come before its rights end. */
 export type PlaceEnds = {
   links(cx: Context, group_id: string): Scalar
+  claimTokens(cx: Context, group_id: string): Scalar
   credentials(cx: Context, group_id: string): Statement<MadeThing>
   tokens(cx: Context, group_id: string): Statement<MadeThing>
   end(
@@ -81,7 +83,9 @@ export type PlaceEnds = {
 export const transferInput = z
   .strictObject({
     to: z.union([emailSchema, idSchema]).describe('e-mail address or user id of the new owner'),
-    role: idSchema.default('owner').describe('the role that the new owner gets on the place'),
+    role: idSchema
+      .optional()
+      .describe('the role that the new owner gets on the place; absent: that of `owner_role`'),
     locale: z.enum(LOCALES).nullish().describe('language of the mail and of the page'),
     end_credentials: z
       .boolean()
@@ -108,6 +112,7 @@ const numbersSchema = z
     memberships: z.int(),
     invitations: z.int().describe('invitations on their way to the place'),
     authorizations: z.int().describe('links of assistants and apps that name the place'),
+    claim_tokens: z.int().default(0).describe('claim tokens by which devices come into the place'),
     credentials: z.int().describe('keys that people of the place added'),
     tokens: z.int().describe('tokens that people of the place minted'),
   })
@@ -141,10 +146,14 @@ export const transferSchema = z
       .describe('in numbers: what would end now, or what ended when it was accepted'),
     credentials: z
       .array(madeSchema)
-      .describe('the first 100 keys of devices that people of the place added'),
+      .describe(
+        'the first 100 keys of devices that people of the place added and that are left; of an accepted transfer those of before',
+      ),
     tokens: z
       .array(madeSchema)
-      .describe('the first 100 tokens of devices that people of the place minted'),
+      .describe(
+        'the first 100 tokens of devices that people of the place minted and that are left; of an accepted transfer those of before',
+      ),
   })
   .openapi('Transfer')
 
@@ -156,6 +165,7 @@ export const numbersOf = (cx: Context, group_id: string, ends: PlaceEnds): State
   return sql<Numbers>`select ${rights.people} as people, ${rights.grants} as grants,
     ${rights.memberships} as memberships, ${countInvitationsTo(cx, group_id)} as invitations,
     ${ends.links(cx, group_id)} as authorizations,
+    ${ends.claimTokens(cx, group_id)} as claim_tokens,
     (select count(*) from (${ends.credentials(cx, group_id)})) as credentials,
     (select count(*) from (${ends.tokens(cx, group_id)})) as tokens`
 }
@@ -197,15 +207,13 @@ const describe = (
   accepted_at: row.accepted_at,
   accepted_by: row.accepted_by,
   ends: row.ended === null ? (numbers[0] ?? null) : numbersSchema.parse(JSON.parse(row.ended)),
-  credentials: state === 'accepted' ? [] : [...credentials],
-  tokens: state === 'accepted' ? [] : [...tokens],
+  credentials: leftIn(row, credentials),
+  tokens: leftIn(row, tokens),
 })
 
-/** The rights of the new owner, as an invitation would give them. */
-export const ownersRights = ({ group_id, role }: Pick<TransferRow, 'group_id' | 'role'>) => ({
-  grants: [{ role, object: group_id, expires_at: null, condition: null }],
-  groups: [group_id],
-})
+/** Once it was accepted: those of before that are left. */
+const leftIn = ({ accepted_at }: TransferRow, made: readonly MadeThing[]): MadeThing[] =>
+  made.filter(({ created_at }) => accepted_at === null || created_at <= accepted_at)
 
 /**
  * Lists what the actor lacks to give the place away: power over all that ends there, the role of
@@ -213,7 +221,7 @@ export const ownersRights = ({ group_id, role }: Pick<TransferRow, 'group_id' | 
  */
 export const lackingToOffer = (cx: Context, row: Pick<TransferRow, 'group_id' | 'role'>) => [
   lackingToTransfer(cx, row.group_id),
-  ...lackingToInvite(cx, ownersRights(row)),
+  ...lackingToInvite(cx, ownersRights(row.role, row.group_id)),
   ...lackingWithin(cx, 'access:write', row.group_id, null),
   ...(cx.actor.reach === undefined ? [lackingToHandOn(cx, ['access:write'], cx.now())] : []),
 ]
@@ -232,7 +240,9 @@ export async function offerTransfer(
   input: z.output<typeof transferInput>,
   ends: PlaceEnds,
 ): Promise<Transfer> {
-  const { role, expires_in, dry_run } = input
+  const { expires_in, dry_run } = input
+  const role = input.role ?? (await ownerRole(cx))
+  if (role === null) throw noOwnerRole()
   const lacking = lackingToOffer(cx, { group_id, role })
   const { actor } = cx
   const isAddressed = input.to.includes('@')
@@ -246,7 +256,7 @@ export async function offerTransfer(
       : sql<{ email: string }>`select email from user
           where id = ${input.to} and ${isWithinReach(cx, input.to)}`,
     lacks: lacking,
-    width: lookAtInvited(cx, input.to, ownersRights({ group_id, role })),
+    width: lookAtInvited(cx, input.to, ownersRights(role, group_id)),
     shared: listSharedDevices(group_id),
     operators: sql<{ yes: number }>`select ${makesOperators(group_id)} as yes`,
     inviter: sql<{ epoch: number; name: string | null }>`
@@ -259,7 +269,9 @@ export async function offerTransfer(
   const wrong = (pointer: string, detail: string) =>
     new Problem('invalid_request', 'the place cannot be offered so', [{ pointer, detail }])
   if (group.kind !== 'site') throw wrong('', 'only a group of kind site changes hands')
-  if (read.role.length === 0) throw wrong('/role', 'there is no such role')
+  if (read.role.length === 0) {
+    throw input.role === undefined ? noOwnerRole() : wrong('/role', 'there is no such role')
+  }
   assertNothingLacks(read.lacks)
   await assertFits(cx, input.to, read.width, '/role')
   const [user] = read.user
