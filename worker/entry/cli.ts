@@ -32,6 +32,11 @@ const USAGE = `npm run allauth -- <command>
                                        register a device; its key is in F (ID.key), JWK or PEM, made when not there
   device token ID [--key-file F] [--issuer URL]
                                        get a token over HTTP, as the device would
+  device claim-code ID [--expires-in S]
+                                       a new code by which a person claims the device; the one of before is dead
+  qr JOB | qr --filter NAME=VALUE ... [--expires-in S] [--file F]
+                                       a sheet to print (HTML, A4) with a new QR and code for each unclaimed device of an
+                                       import or of a filter; all codes of before of these devices are dead
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
   key revoke KID                       take out a signing key that leaked, at once
@@ -142,6 +147,15 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
   }
   if (noun === 'device' && verb === 'create') {
     return deviceCreate(one(rest, 'which device: its id is missing'), values)
+  }
+  if (noun === 'device' && verb === 'claim-code') {
+    const id = one(rest, 'which device: its id is missing')
+    const { deviceClaimCode } = await import('./commands/claim_codes.ts')
+    return onDatabase((cx) => deviceClaimCode(cx, id, values))
+  }
+  if (noun === 'qr') {
+    const { codeSheet } = await import('./commands/claim_codes.ts')
+    return onDatabase((cx) => codeSheet(cx, words.slice(1), values))
   }
   const name = `${noun} ${verb}`
   if (isRegistryCommand(name)) {

@@ -30,8 +30,8 @@ export async function describeEntries(cx: Context, origin: string): Promise<Entr
   }))
 }
 
-/** What a list says of one place; a place that nobody got yet is valid. Throws Problem. */
-export async function statusAt(
+/** Answers what a list says of one place; a place that nobody got yet is valid. Throws Problem. */
+export async function statusOfPlace(
   cx: Context,
   list: number,
   idx: number,

@@ -19,7 +19,7 @@ import {
   transferInput,
   withdrawOffer,
 } from '../../identity/transfers/transfers.ts'
-import { describeEntries, statusAt } from '../../status/entries_of_origin.ts'
+import { describeEntries, statusOfPlace } from '../../status/entries_of_origin.ts'
 import { describeLists } from '../../status/lists_in_numbers.ts'
 import { CannotStart } from '../cannot_start.ts'
 import type { CommandAnswer } from './answer.ts'
@@ -95,7 +95,7 @@ export const ACCESS_COMMANDS = {
     if (list === undefined || idx === undefined) throw new CannotStart('Say LIST and IDX.')
     noneIn(surplus)
     const place = [numberIn('list', list) ?? 0, numberIn('idx', idx) ?? 0] as const
-    return shown(await statusAt(cx, ...place))
+    return shown(await statusOfPlace(cx, ...place))
   },
 } satisfies Record<string, Command>
 

@@ -201,7 +201,7 @@ async function changed(
 
 const GRANT_FILTERS = ['subject', 'role', 'object']
 const PAGE_MEMBERS = ['limit', 'cursor']
-const DEVICE_FILTERS = [
+export const DEVICE_FILTERS = [
   ...Object.keys(devicesQuery.shape).filter((name) => !PAGE_MEMBERS.includes(name)),
   METADATA_PARAMETER,
 ]

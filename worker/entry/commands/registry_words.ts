@@ -132,7 +132,7 @@ export function fileIn({ file }: RegistryOptions): unknown {
  * names.
  */
 export const filterOf = (
-  { filter = [] }: RegistryOptions,
+  { filter = [] }: Pick<RegistryOptions, 'filter'>,
   known: readonly string[],
 ): Record<string, string> =>
   Object.fromEntries(
