@@ -142,6 +142,7 @@ function refusalOfClaim(error: unknown): OAuthError | null {
 
 type Rows = Pick<Answers<{ claimed: Statement<ClaimedRow> }>, 'claimed'> & {
   keys: {
+    id: string
     device_id: string
     jwk: string | null
     not_before: number | null
@@ -206,7 +207,7 @@ function planClaim(
     id,
     is_new: true,
     statements: [
-      demandUnclaimed(cx, id),
+      demandUnclaimed(cx, id, { version: present.version, keys: keys.map((one) => one.id) }),
       ...useClaimToken(cx, batch.id, id),
       activateClaimed(cx, id),
       ...(batch.group_id === null
