@@ -1,7 +1,15 @@
 // The tables `mail` and `undeliverable_address`. Statements, no rules.
 import type { Context } from '../context.ts'
 import { mail, undeliverable_address } from '../db/event_schema.ts'
-import { type Condition, condition, insertWhere, list, type Statement, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  join,
+  list,
+  type Statement,
+  sql,
+} from '../db/sql.ts'
 
 export type MailRow = typeof mail.$inferSelect
 export type MailState = MailRow['state']
@@ -117,13 +125,17 @@ export const listMailsBefore = (
     user_id?: string | undefined
     address_key?: string | undefined
   },
-): Statement<ListedMail> =>
-  sql`select ${LISTED} from mail where (${before} = '' or id < ${before})
-    and (${filter.state ?? null} is null or state = ${filter.state ?? null})
-    and (${filter.kind ?? null} is null or kind = ${filter.kind ?? null})
-    and (${filter.user_id ?? null} is null or user_id = ${filter.user_id ?? null})
-    and (${filter.address_key ?? null} is null or address_key = ${filter.address_key ?? null})
-    order by id desc limit ${limit + 1}`
+): Statement<ListedMail> => {
+  const { state, kind, user_id, address_key } = filter
+  // One recipient has few mails; a condition that may not hold would hide the index from the planner.
+  const to: Condition[] = []
+  if (user_id !== undefined) to.push(condition`user_id = ${user_id}`)
+  if (address_key !== undefined) to.push(condition`address_key = ${address_key}`)
+  return sql`select ${LISTED} from mail where (${before} = '' or id < ${before})
+    and (${state ?? null} is null or state = ${state ?? null})
+    and (${kind ?? null} is null or kind = ${kind ?? null})
+    and ${join(to, ' and ')} order by id desc limit ${limit + 1}`
+}
 
 export const findListedMail = (id: string): Statement<ListedMail> =>
   sql`select ${LISTED} from mail where id = ${id}`

@@ -166,12 +166,12 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
     tables: [],
     list: (user_id, after, limit) => sql`with recursive below(id) as (
         select object_id from "grant" where subject_id = ${user_id}
-        union select g.id from below join "group" g on g.parent_id = below.id)
+        union select g.id from below join "group" g on g.parent_id = below.id),
+        found(id) as (select id from below
+          union select m.member_id from below cross join membership m on m.group_id = below.id)
       select d.rowid as cursor, d.id, d.type, d.name, d.status, d.mqtt_client_id, d.metadata,
         d.created_at
-      from device d where d.rowid > ${after} and (d.id in (select id from below) or exists (
-        select 1 from membership m where m.member_id = d.id and m.group_id in (
-          select id from below)))
+      from found cross join device d on d.id = found.id and d.rowid > ${after}
       order by d.rowid limit ${limit}`,
   },
   {

@@ -103,7 +103,7 @@ export const listInvitationsBefore = (
   which: Condition,
 ): Statement<InvitationRow> =>
   sql`select * from invitation where (${before} = '' or id < ${before})
-    and (${address_key} is null or address_key = ${address_key}) and ${which}
+    and ${address_key === null ? TRUE : condition`address_key = ${address_key}`} and ${which}
     order by id desc limit ${limit + 1}`
 
 /** A condition: nobody accepted the invitation, and nobody took it back. */
