@@ -156,6 +156,7 @@ const ROOM_PLATES = [
   'identity/invitations/invitations.ts',
   'identity/mailed_offers/mailed_offer.ts',
   'identity/transfers/transfers.ts',
+  'identity/place_accounts/place_accounts.ts',
   'identity/routes.ts',
   'identity/consents/routes.ts',
   'identity/continue/continue_routes.ts',

@@ -35,6 +35,7 @@ import { languageRoutes } from './identity/language_routes.ts'
 import { loginIdRoutes } from './identity/login_ids/routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
+import { placeAccountRoutes } from './identity/place_accounts/routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { transferRoutes } from './identity/transfers/routes.ts'
 import { transferPages } from './identity/transfers/transfer_page_routes.ts'
@@ -159,6 +160,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     () => consentRoutes({ endAccess, onSessionsEnded }),
     invitationRoutes,
     () => transferRoutes(PLACE_ENDS),
+    placeAccountRoutes,
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,

@@ -3,7 +3,13 @@
 // `allauth user reset`) and passes it on, or has it mailed and never sees it. It is hashed in the
 // table, lives an hour and is used up by the new password alone: opening it changes nothing. Second
 // factors stay as they are.
-import { demandPower, lackingOver, nameLacks, nothingLacks } from '../access/power.ts'
+import {
+  demandPower,
+  lackingOver,
+  lackingWithin,
+  nameLacks,
+  nothingLacks,
+} from '../access/power.ts'
 import { z } from '../api.ts'
 import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
@@ -17,6 +23,7 @@ import { newOperatorLink, orNoAddress } from './mail/operator_links.ts'
 import { noteLinkedPassword } from './mail_codes/mail_code_store.ts'
 import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
+import { mayBeRenewed } from './place_accounts/place_account_store.ts'
 import {
   type AccountLinkRow,
   accountLinkIsMine,
@@ -134,8 +141,23 @@ export function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountL
   if (purpose === 'password_recovery') return TRUE
   if (purpose === 'sign_in' && made_by === null) return TRUE
   const maker = made_by === null ? null : JSON.parse(made_by)
-  const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
-  return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')
+  const actor: Actor =
+    maker === null
+      ? ANONYMOUS
+      : {
+          ...maker,
+          scopes: new Set(maker.scopes),
+          ...(maker.places === undefined ? {} : { places: new Map(maker.places) }),
+        }
+  const power = lackingOver({ ...cx, actor }, user_id).map(nothingLacks)
+  if (maker?.place === undefined) return join(power, ' and ')
+  // An owner made it: the account is still the place's, and the owner acts there still.
+  const { place } = maker
+  const there = lackingWithin({ ...cx, actor }, 'users:write', place, cx.now()).map(nothingLacks)
+  const isActor = condition`${actor.kind !== 'user'} or exists (
+    select 1 from user where id = ${actor.id} and status = 'active')`
+  const both = [...power, ...there, condition`(${isActor})`, mayBeRenewed(place, user_id, cx.now())]
+  return join(both, ' and ')
 }
 
 export type LinkState = { state: 'good'; link: LinkToPassword } | { state: DeadState }
