@@ -9,6 +9,7 @@ import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceJobs } from './devices/bulk/job_store.ts'
 import { workOnJobs } from './devices/bulk/job_work.ts'
+import { deleteOldClaimCodes } from './devices/claiming/claim_code_store.ts'
 import { deleteOldClaimProofs } from './devices/getting_in/claim_store.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
@@ -71,6 +72,7 @@ export const JOBS: readonly Job[] = [
         ...forgetOldMails(cx, settings.mail_ttl),
         ...deleteOldDeviceTokens(cx),
         deleteOldClaimProofs(cx),
+        deleteOldClaimCodes(cx),
         ...deleteOldDeviceJobs(cx),
         ...deleteOldProtocolState(cx),
       ])

@@ -2,7 +2,11 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+
+import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
+import { REGISTRY } from './guards_registry.ts'
+import { CLAIM_GUARDS } from './claim_guards.ts'
 
 export type Guard = {
   name: string
@@ -348,6 +352,33 @@ const MAIL: readonly Guard[] = [
     test: 'host/mail_host',
     title: 'npm start of another issuer',
   },
+  {
+    name: 'slow-body-ended',
+    attack: 'connections held by bodies that trickle in',
+    file: 'worker/entry/slow_bodies.ts',
+    from: 'now - look.at >= seconds * 1000',
+    to: 'false',
+    test: 'host/slow_bodies',
+    title: 'is ended with 408',
+  },
+  {
+    name: 'slow-body-that-waits',
+    attack: 'an import that is cut because the database is slow',
+    file: 'worker/entry/slow_bodies.ts',
+    from: 'socket.isPaused() || ',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is not slow',
+  },
+  {
+    name: 'long-body-goes-on',
+    attack: 'an import of a whole fleet that is cut after half a minute',
+    file: 'worker/entry/slow_bodies.ts',
+    from: ' || socket.bytesRead - look.bytes >= bytes',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is read to its end',
+  },
 ]
 
 const CODES: readonly Guard[] = [
@@ -571,8 +602,8 @@ const CODES: readonly Guard[] = [
     name: 'epoch-of-clients',
     attack: 'a client that is disabled and enabled, and whose tokens revive',
     file: 'worker/oauth/clients/store.ts',
-    from: "epoch = epoch + (status = 'active' and ${value} <> 'active'), ",
-    to: '',
+    from: "(status = 'active' and ${status ?? 'active'} <> 'active')",
+    to: '0',
     test: 'oauth/token/ended_principals',
     title: 'client',
   },
@@ -1093,8 +1124,8 @@ const REFRESH_TOKENS: readonly Guard[] = [
     name: 'role-on-one-object',
     attack: 'a role on one home told as a role on everything',
     file: 'worker/access/rights_store.ts',
-    from: "and role.name in (select held.role from held where held.object_id = '*')",
-    to: 'and role.name in (select held.role from held)',
+    from: "where (select roles from wish) and held.object_id = '*'",
+    to: 'where (select roles from wish)',
     test: 'oauth/tokens/rights_claims',
     title: 'come with their scopes alone',
   },
@@ -2743,8 +2774,8 @@ const ACTING_FOR_OTHERS: readonly Guard[] = [
     name: 'exchange-outlives-subject',
     attack: 'an exchanged token that outlives the one it came from',
     file: 'worker/oauth/token/grants/token_exchange.ts',
-    from: '...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),',
-    to: '...[not_after].filter((one) => one !== null),',
+    from: 'subject.exp,\n      actor?.exp ?? null,',
+    to: '',
     test: 'oauth/token/token_exchange',
     title: 'names who acts, hangs on',
   },
@@ -3052,7 +3083,61 @@ const MANAGEMENT: readonly Guard[] = [
     from: 'lackingFor(cx, listHoused(id, kind, parent_id, cx.now()))',
     to: 'NOTHING',
     test: 'access/site_rules',
-    title: 'gets another house by those alone',
+    title: 'a group gets another house by those alone',
+  },
+  {
+    name: 'house-of-others-by-type',
+    attack: 'a room moved with its devices into a house, so that the rules of their type open it',
+    file: 'worker/access/power.ts',
+    from: 'ofEach(cx, (one) => listHousedTypes(one, id, kind, parent_id, cx.now())),',
+    to: '',
+    test: 'access/site_rules',
+    title: 'a group with devices gets another house by those alone',
+  },
+  {
+    name: 'house-left-by-type',
+    attack: 'devices moved from a house by somebody who may not take its rules',
+    file: 'worker/access/power_store.ts',
+    from: 'where a.side = one.side and u.value = t.value',
+    to: 'where u.value = t.value',
+    test: 'access/site_rules',
+    title: 'a group with devices gets another house by those alone',
+  },
+  {
+    name: 'shared-in-part',
+    attack: 'a member of a shared subscription that takes messages which it may not see',
+    file: 'policy/acl.ts',
+    from: "if (subscription === null || requested.startsWith('$')) return false",
+    to: 'if (subscription === null) return false',
+    test: 'proxy-node/gate',
+    title: 'where a part of it is allowed',
+  },
+  {
+    name: 'qos-in-part',
+    attack: 'a topic that is allowed at QoS 0 alone, had at QoS 1 by a filter around it',
+    file: 'policy/acl.ts',
+    from: 'holds(rule) || reached.some((one) => holds(one) && coversFilter(one.topic, rule.topic)),',
+    to: 'holds(rule) || reached.length > 0,',
+    test: 'proxy-node/gate',
+    title: 'where a part of it is allowed',
+  },
+  {
+    name: 'closed-in-part',
+    attack: 'a subscription to topics each of which is denied',
+    file: 'policy/acl.ts',
+    from: '({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter),',
+    to: '({ topic }) => overlapsFilter(topic, filter),',
+    test: 'proxy-node/gate',
+    title: 'where a part of it is allowed',
+  },
+  {
+    name: 'delivered-in-part',
+    attack: 'a filter that is taken in part and delivers what a denial keeps back',
+    file: 'proxy-node/session/from_broker.ts',
+    from: 'view.isTopicText(scanner) && judgeDelivery(this.#state.identity.acl, view.topic(scanner))',
+    to: 'view.isTopicText(scanner)',
+    test: 'proxy-node/session/partial_filters',
+    title: 'all that the rules allow is delivered and nothing that they deny',
   },
   {
     name: 'wide-grant',
@@ -6253,6 +6338,7 @@ export const GUARDS: readonly Guard[] = [
   ...GUARDIANS,
   ...NEW_PASSWORDS,
   ...DEVICES,
+  ...REGISTRY,
   ...KINDS,
   ...SIGNING_KEYS,
   ...BOUND_TOKENS,
@@ -6263,6 +6349,7 @@ export const GUARDS: readonly Guard[] = [
   ...POWER,
   ...REACH,
   ...STATUS_LISTS,
+  ...ENDS,
   ...THE_LOG,
   ...THE_PATH,
   ...DEPLOYMENT,
@@ -6274,4 +6361,5 @@ export const GUARDS: readonly Guard[] = [
   ...REQUIREMENTS,
   ...FORGETTING,
   ...LANGUAGES,
+  ...CLAIM_GUARDS,
 ]

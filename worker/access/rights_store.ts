@@ -137,8 +137,24 @@ export const listHeldGrants = (
     from held join role on role.name = held.role
     order by held.id limit ${ROWS_MAX + 1}`
 
+/**
+ * When the first denial of the subject begins that is granted already, as SQL; null where none is
+ * to come. A role with a denial is known by its text.
+ */
+export const findComingDenial = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<{ begins_at: number | null }> =>
+  sql`with recursive ${rights(subject, now, supposed)}
+    select min(g.not_before) as begins_at
+    from (select id from subject union select id from within) one
+      cross join "grant" g on g.subject_id = one.id and g.not_before > ${now}
+        and (g.expires_at is null or g.expires_at > g.not_before)
+      cross join role on role.name = g.role and instr(role.acl, '"deny"')`
+
 /** The id of the nearest group of kind `site`: the group itself, or one above it. */
-const nearestSite = (group: Scalar): Scalar => scalar`(
+export const nearestSite = (group: Scalar): Scalar => scalar`(
   with recursive up(id, parent_id, kind, depth) as (
     select id, parent_id, kind, 0 from "group" where id = ${group}
     union
@@ -218,7 +234,13 @@ export const listObjectDevices = (
       or role.acl <> '[]' and held.condition is not null)
     limit ${ROWS_MAX + 1}`
 
-export type ClaimedRightRow = { kind: 'role' | 'group'; id: string; name: string }
+export type ClaimedRightRow = {
+  kind: 'role' | 'group'
+  id: string
+  name: string
+  /** When the right ends; null: never. */
+  expires_at: number | null
+}
 
 /**
  * For claims about a person: the roles on everything where the scope has `roles`, and where it has
@@ -239,11 +261,13 @@ export const listClaimedRights = (
       select g.id from wish cross join "group" g on g.id = wish.root where wish.groups
       union
       select g.id from below join "group" g on g.parent_id = below.id)
-    select 'role' as kind, role.name as id, role.name as name from role
-    where (select roles from wish)
-      and role.name in (select held.role from held where held.object_id = '*')
+    select 'role' as kind, held.role as id, held.role as name,
+      nullif(max(coalesce(held.expires_at, ${FOREVER})), ${FOREVER}) as expires_at
+    from held join role on role.name = held.role
+    where (select roles from wish) and held.object_id = '*'
+    group by held.role
     union all
-    select 'group', g.id, g.name
+    select 'group', g.id, g.name, m.expires_at
     from subject cross join membership m on m.member_id = subject.id and ${lasts(now)}
       cross join "group" g on g.id = m.group_id
     where (select groups from wish)

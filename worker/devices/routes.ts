@@ -19,6 +19,7 @@ import {
 } from '../api.ts'
 import { noStore } from '../http.ts'
 import { bulkRoutes } from './bulk/routes.ts'
+import { claimCodeRoutes } from './claiming/routes.ts'
 import {
   createCredential,
   credentialInput,
@@ -249,6 +250,7 @@ export function deviceRoutes(): Api {
   })
 
   api.route('/', gettingInRoutes())
+  api.route('/', claimCodeRoutes())
   api.route('/', bulkRoutes())
   return api
 }

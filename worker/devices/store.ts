@@ -265,16 +265,21 @@ export const deleteDevice = (id: string): readonly Statement[] => [
   sql`delete from device_credential where device_id = ${id}`,
   sql`update device set parent_id = null, version = version + 1 where parent_id = ${id}`,
   sql`delete from device_report where device_id = ${id}`,
+  sql`delete from device_claim where device_id = ${id}`,
   sql`delete from device where id = ${id}`,
 ]
 
 // --- device_credential ------------------------------------------------------------------------
 
+/** The further column of `LiveCredentialRow`. */
+const withTypeDemand = sql`(select r.rotate_by from device d
+    join device_type_rotation r on r.type = d.type
+    where device_credential.kind = 'jwk' and d.id = device_credential.device_id
+      and r.demanded_at >= device_credential.created_at) as type_rotate_by`
+
 /** The credentials of a device that were not revoked, oldest first. */
 export const credentialsOf = (device_id: string): Statement<LiveCredentialRow> =>
-  sql`select *, (select r.rotate_by from device d join device_type_rotation r on r.type = d.type
-      where kind = 'jwk' and d.id = device_credential.device_id and r.demanded_at >= device_credential.created_at)
-      as type_rotate_by
+  sql`select *, ${withTypeDemand}
     from device_credential where device_id = ${device_id} and revoked_at is null
     order by created_at, id`
 
@@ -282,8 +287,9 @@ export const listCredentialsAfter = (
   device_id: string,
   after: string,
   limit: number,
-): Statement<CredentialRow> =>
-  sql`select * from device_credential where device_id = ${device_id} and id > ${after}
+): Statement<LiveCredentialRow> =>
+  sql`select *, ${withTypeDemand}
+    from device_credential where device_id = ${device_id} and id > ${after}
     order by id limit ${limit + 1}`
 
 export const findCredential = (
@@ -406,8 +412,10 @@ export const demandDeviceTypeVersion = (name: string, version: number): Statemen
 export const deviceTypeIsUnused = (name: string): Condition =>
   condition`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})`
 
-export const deleteDeviceType = (name: string): Statement =>
-  sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`
+export const deleteDeviceType = (name: string): readonly Statement[] => [
+  sql`delete from device_type_rotation where type = ${name} and ${deviceTypeIsUnused(name)}`,
+  sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`,
+]
 
 /** Moves the counters of all devices and types ahead, as `jumpUsers` does those of people. */
 export const jumpDevices = (): readonly Statement[] => [

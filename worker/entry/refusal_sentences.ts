@@ -47,6 +47,12 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link of an offered place was used or taken back, or has run out. The place can be offered again.',
   transfer_powerless:
     'The one who offered a place was disabled, recovered the account or lost power since, or a device of it is in another place by now. Nothing was changed.',
+  claim_code_dead:
+    'The code of a device is none, was used or taken back or has run out; or the device is not unclaimed, or people do not claim devices of its type.',
+  claim_code_maker:
+    'The one who made the code of a device was disabled, recovered the account or lost power over the device since. Nothing was changed.',
+  claim_code_place:
+    'A person may not put devices into the place that was chosen, or it is gone, or the role of owners is. Nothing was changed.',
   inviter_powerless:
     'The one who invited was disabled, recovered the account or lost power since, or what the invitation gives is gone. Nothing was given.',
   last_operator:
@@ -155,6 +161,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   claim_token: 'A device came with a claim token that does not exist.',
   claim_over:
     'The claim token was revoked, has run out or has no use left; or its device type takes no keys any more, or its place is gone.',
+  claim_powerless:
+    'Whoever made the claim token was disabled since, or holds the power no more that it gives to devices.',
   claim_not_listed: 'The claim token is limited to serial numbers, and the device has another one.',
   claim_other_type:
     'The device is registered ahead with another type than the claim token has, or with metadata that its maker may not give.',

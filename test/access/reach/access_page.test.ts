@@ -61,6 +61,7 @@ test('the operations that work within a reach are those of docs/access.md, and s
       ...['listDevices', 'getDevice', 'updateDevice'],
       ...['createDeviceCredential', 'listDeviceCredentials', 'revokeDeviceCredential'],
       ...['rotateDevice', 'getDeviceReport'],
+      ...['createClaimCode', 'getClaimCode', 'withdrawClaimCode', 'releaseDevice'],
       ...['createJob', 'listJobs', 'getJob', 'listJobResults', 'cancelJob', 'undoJob'],
       ...['mintDeviceToken', 'listDeviceTokens', 'revokeDeviceToken'],
       ...['listUsers', 'getUser', 'listEvents', 'evaluateAccess', 'evaluateAccessBatch'],

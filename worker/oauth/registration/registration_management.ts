@@ -4,21 +4,21 @@ import { ID_PATTERN } from '../../access/principals.ts'
 import { as, type Context } from '../../context.ts'
 import { equalText, randomToken, sha256 } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
 import { parseClient, startOver, usesSecret } from '../clients/client_metadata.ts'
 import { changeOf, deletionOf, isChanged } from '../clients/clients.ts'
-import { newSecretRow, verifyClientSecret } from '../clients/secret_rules.ts'
+import { findLiveSecret, newSecretRow } from '../clients/secret_rules.ts'
 import {
   type ClientRow,
   clientIsAt,
-  deleteSecret,
   findClientById,
   insertSecret,
   listSecretsOf,
   type SecretRow,
+  takeSecret,
 } from '../clients/store.ts'
 import { badToken, type RegisteredClient } from './registration.ts'
 import {
@@ -131,7 +131,7 @@ function assertSame(
   if (metadata['client_id'] !== id) throw badMetadata('/client_id', 'must be that of this client')
   const secret = metadata['client_secret'] ?? undefined
   if (secret === undefined) return
-  if (typeof secret !== 'string' || !verifyClientSecret(cx, secrets, secret)) {
+  if (typeof secret !== 'string' || findLiveSecret(cx, secrets, secret) === undefined) {
     throw badMetadata('/client_secret', 'is not that of this client')
   }
 }
@@ -151,7 +151,7 @@ function exchangeSecrets(
       client_secret: undefined,
       statements: secrets.flatMap((one) => [
         event('client.secret_deleted', one.id),
-        sql`${deleteSecret(id, one.id)} and ${unchanged}`,
+        ...takeSecret(id, one.id, unchanged),
       ]),
     }
   }

@@ -29,6 +29,7 @@ import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_t
 import {
   assertEntitled,
   type ClientBounds,
+  earliest,
   entitlement,
   type FaultWords,
   knownScopes,
@@ -139,7 +140,7 @@ const DEVICE = {
 
 function deviceClaims(
   cx: Context,
-  { device, cnf }: Caller & { kind: 'device' },
+  { device, cnf, until }: Caller & { kind: 'device' },
   wish: Wish,
   rights: MaybeRights,
   settings: Settings,
@@ -153,7 +154,7 @@ function deviceClaims(
   if (isAboutItself(cx, wanted, wish)) {
     const ttl = settings.device_access_token_ttl
     const audience = [managementAudience(cx)]
-    return accessTokenClaims(cx, { ...own, ttl, audience, scope: [SELF_SCOPE] })
+    return accessTokenClaims(cx, { ...own, ttl, audience, scope: [SELF_SCOPE], not_after: until })
   }
   if (device.status !== 'active') {
     throw badScope('nobody has claimed this device, so it has no topics', 'device_unclaimed')
@@ -169,12 +170,15 @@ function deviceClaims(
     parties: [{ id: device.id, permissions: null, rights: rows }],
     acl_max_rules: settings.acl_max_rules,
   })
+  const entitled = assertEntitled(found)
   return accessTokenClaims(cx, {
     ...own,
     ttl: rows?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
     reference: rows === undefined ? null : policyReference(rows),
     mqtt_client_id: device.mqtt_client_id,
-    ...assertEntitled(found),
+    ...entitled,
+    // Whoever has the credential may be another one than the device, for as long as it is good.
+    not_after: earliest(entitled.not_after, until),
   })
 }
 
@@ -196,7 +200,7 @@ function isAboutItself(cx: Context, wanted: readonly string[] | null, { resource
 
 function clientClaims(
   cx: Context,
-  { client, cnf }: Caller & { kind: 'client' },
+  { client, cnf, until }: Caller & { kind: 'client' },
   wish: Wish,
   rights: MaybeRights,
   settings: Settings,
@@ -219,6 +223,11 @@ function clientClaims(
     isStrict: true,
     mayLackScope: true,
   })
+  const entitled = assertEntitled(found, {
+    no_scope: NO_SCOPE,
+    no_management_role: NO_SCOPE,
+    resource_not_registered: BAD_TARGET,
+  })
   return accessTokenClaims(cx, {
     origin: client.client_id,
     epoch: client.epoch,
@@ -227,11 +236,8 @@ function clientClaims(
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     format: client.access_token_format,
     cnf,
-    ...assertEntitled(found, {
-      no_scope: NO_SCOPE,
-      no_management_role: NO_SCOPE,
-      resource_not_registered: BAD_TARGET,
-    }),
+    ...entitled,
+    not_after: earliest(entitled.not_after, until),
   })
 }
 

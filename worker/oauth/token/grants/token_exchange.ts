@@ -5,7 +5,7 @@
 // Nothing is written to issue it, and there is no refresh token.
 import type { AclRule } from '../../../../policy/acl.ts'
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { permissionsSomewhere, rightsOf } from '../../../access/rights.ts'
+import { type HeldPermissions, permissionsSomewhere, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
 import { scalar } from '../../../db/sql.ts'
@@ -15,7 +15,8 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { statusClaimOf } from '../../../status/entry_store.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
-import { findLiveOrigin, sumEpochs } from '../../authorizations/origin_store.ts'
+import { findExchange, noteExchange } from '../../authorizations/exchange_store.ts'
+import { findLiveOrigin, partiesOf, sumEpochs } from '../../authorizations/origin_store.ts'
 import {
   findAuthorization,
   findUserOf,
@@ -24,6 +25,7 @@ import {
 import {
   assertConfidential,
   type Caller,
+  isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
@@ -41,12 +43,18 @@ import {
 import {
   assertEntitled,
   type EntitlementFault,
+  earliest,
   entitlement,
   type FaultWords,
   type Party,
 } from '../../tokens/entitlement.ts'
 import { isPowerfulScope } from '../../tokens/powers.ts'
-import { accessTokenRights, hasRightsScope, rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import {
+  accessTokenRights,
+  accessTokenRightsEnd,
+  hasRightsScope,
+  rightsClaimsOf,
+} from '../../tokens/rights_claims.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = TOKEN_EXCHANGE
@@ -89,6 +97,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
       subject: findLiveOrigin(subject, now),
       actor: actor === null ? null : findLiveOrigin(actor, now),
     },
+    noted: findExchange(subject.origin, partiesOnce(presented.client_id, act)),
     epochs: sumEpochs(subject.origin, { client_id: presented.client_id, act }),
     subjectClient: findClientById(subject.client_id),
     authorization:
@@ -135,7 +144,7 @@ async function readToken(
 
 type Parameters = Awaited<ReturnType<typeof parameters>>
 
-/** Throws OAuthError. No write but for a client's proofs. */
+/** Throws OAuthError. No write but for a client's proofs, and for an actor that is new. */
 export async function redeem(
   cx: Context,
   caller: Caller,
@@ -191,6 +200,7 @@ export async function redeem(
     within: subject.act === null ? undefined : rulesIn(subject),
   })
   const { not_after, granted: _, ...content } = assertEntitled(found, WORDS)
+  const told = accessTokenRights(cx, client, content, rows.claimRows)
   const claims = accessTokenClaims(cx, {
     origin: subject.origin,
     epoch: rows.epochs[0]?.epoch,
@@ -200,19 +210,38 @@ export async function redeem(
     format: client.access_token_format,
     cnf: caller.cnf,
     ...content,
-    rights_claims: accessTokenRights(cx, client, content, rows.claimRows),
+    rights_claims: told,
     // The new token ends with the tokens that it rests on.
-    not_after: Math.min(
-      ...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),
+    not_after: earliest(
+      not_after,
+      subject.exp,
+      actor?.exp ?? null,
+      caller.until,
+      accessTokenRightsEnd(told, rows.claimRows),
     ),
     act,
   })
-  await writeAs(cx, caller, null)
+  const parties = partiesOnce(client.client_id, act)
+  const areNoted = ([found]: readonly { n: number }[]) => found?.n === parties.length
+  if (areNoted(rows.noted)) {
+    await writeAs(cx, caller, null)
+  } else {
+    const { noted } = await writeAs(cx, caller, {
+      note: noteExchange(subject.origin, parties, isProven(cx, caller)),
+      noted: findExchange(subject.origin, parties),
+    })
+    // One of them has ended since it was read.
+    if (!areNoted(noted)) throw unfit('subject', 'subject_ended')
+  }
   // The entry is that of the origin, which the subject token still has. Without one it is of before
   // there were lists, and the new token does not outlive it.
   const status = subject.status === null ? null : statusClaimOf(cx, subject.status)
   return { ...(await answerToken(cx, claims, status)), issued_token_type: ACCESS_TOKEN }
 }
+
+const partiesOnce = (client_id: string, act: Act): string[] => [
+  ...new Set(partiesOf({ client_id, act })),
+]
 
 /** The powers of a party, as they were read. */
 const powersOfParty = (
@@ -297,7 +326,7 @@ const lasting = (scope: readonly string[]) => scope.filter((one) => one !== 'off
 const lastingOf = (subject: ReadToken, scope: readonly string[]) =>
   subject.scope.includes('offline_access') ? lasting(scope) : scope
 
-const NONE: ReadonlySet<string> = new Set()
+const NONE: HeldPermissions = new Map()
 
 const BAD_TARGET = 'a token for this resource or audience cannot be had so'
 
