@@ -133,6 +133,7 @@ const ROOM_PLATES = [
   'access/decisions/evaluation_routes.ts',
   'access/preview/preview.ts',
   'admin/routes.ts',
+  'admin/places/place_visitor.ts',
   'api/operation.ts',
   'db/database.ts',
   'devices/routes.ts',

@@ -8,6 +8,7 @@ import { getPath } from 'hono/utils/url'
 import { evaluationRoutes } from './access/decisions/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { PLACE_ENDS } from './admin/place_ends.ts'
+import { placesRoutes } from './admin/places/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
@@ -145,6 +146,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   )
   app.route('/', continueRoutes({ endAccess, onSessionsEnded }))
   app.route('/', transferPages(PLACE_ENDS))
+  app.route('/', placesRoutes())
   app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 

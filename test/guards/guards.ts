@@ -3,10 +3,10 @@
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
 
+import { CLAIM_GUARDS } from './claim_guards.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
-import { CLAIM_GUARDS } from './claim_guards.ts'
 
 export type Guard = {
   name: string
