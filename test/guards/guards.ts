@@ -7,6 +7,7 @@ import { CLAIM_GUARDS } from './claim_guards.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
+import { SPEED } from './guards_speed.ts'
 
 export type Guard = {
   name: string
@@ -6355,6 +6356,7 @@ export const GUARDS: readonly Guard[] = [
   ...DEPLOYMENT,
   ...PUBLIC_FILES,
   ...THE_DATABASE,
+  ...SPEED,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,
