@@ -89,6 +89,10 @@ describe('all places of a person', () => {
     const { worker, db, ops } = homes
     const own = await press(ann, 'leave', { id: 'site-1' }, '/places')
     expect(own.status).toBe(409)
+    await ops('POST /v1/groups', { id: 'team', kind: 'team' })
+    await addMember(worker.context(), 'team', 'bob')
+    const team = await press(await homes.enter('bob'), 'leave', { id: 'team' }, '/places')
+    expect(team.status).toBe(409)
     await ops('POST /v1/roles', {
       name: 'barred',
       acl: [{ permission: 'deny', action: 'all', topic: 'x/${group.id}' }],

@@ -17,7 +17,7 @@ import {
 import { appendEventOfEach } from '../../events.ts'
 import { grantsHeld, within } from '../rights_store.ts'
 import { lasts } from './membership_ends.ts'
-import { insidePlace, makesOperators } from './place_store.ts'
+import { insidePlace, makesOperators, placeExists } from './place_store.ts'
 
 const RESERVED = ['manage', ...API_SCOPES]
 
@@ -109,6 +109,7 @@ export async function leavePlace(cx: Context, user_id: string, group_id: string)
     where scope in ('manage', 'access:write'))`
   const may = join(
     [
+      placeExists(group_id),
       condition`not ${runsIt}`,
       condition`not ${isBound(user_id, group_id)}`,
       condition`not ${makesOperators(group_id)}`,

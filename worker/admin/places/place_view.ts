@@ -94,7 +94,10 @@ export async function viewPlace(cx: Context, visitor: PlaceVisitor, group_id: st
     rooms: read.groups.filter(({ id }) => id !== group_id),
     // Names of people are for those who may see people.
     members: read.members.map((one) => (maySee ? one : { ...one, label: one.id, name: null })),
-    grants: read.grants,
+    // So are those of devices for those who may see these.
+    grants: read.grants.map((one) =>
+      devices !== null || inside.has(one.object_id) ? one : { ...one, object_name: null },
+    ),
     devices: devices?.items ?? null,
     invitations: (invitations?.items ?? []).filter(
       ({ state, groups, grants }) =>

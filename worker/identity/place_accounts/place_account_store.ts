@@ -3,6 +3,7 @@
 
 import { lasts } from '../../access/places/membership_ends.ts'
 import { insidePlace } from '../../access/places/place_store.ts'
+import { isBelow } from '../../access/reach/reach_store.ts'
 import { within } from '../../access/rights_store.ts'
 import type { Context } from '../../context.ts'
 import { place_account } from '../../db/people_schema.ts'
@@ -11,6 +12,7 @@ import {
   condition,
   insertWhere,
   refuseUnless,
+  type Scalar,
   type Statement,
   scalar,
   sql,
@@ -37,21 +39,20 @@ export const demandRoom = (group_id: string, user_id: string): Statement =>
  * user name, no passkey, and each right and membership of it is in the place.
  */
 const isOfThePlace = (group_id: string, now: number): Condition => {
-  const who = scalar`a.user_id`
+  // From what the person has upwards: a place may have many devices.
+  const isInside = (id: Scalar) => isBelow([{ group_id, since: 0 }], id)
+  const membership = sql`select 1 from membership m
+    where m.member_id = a.user_id and ${lasts(now)} and`
   return condition`(
     not exists (select 1 from login_id l where l.user_id = a.user_id and l.kind <> 'user_name')
     and not exists (select 1 from factor f where f.user_id = a.user_id and f.kind = 'passkey')
-    and not exists (with recursive ${insidePlace(group_id)}, ${within(who, now)}
-      select 1 from membership m where m.member_id = a.user_id and ${lasts(now)}
-        and m.group_id not in (select id from below)
-      union all
+    and exists (${membership} ${isInside(scalar`m.group_id`)})
+    and not exists (${membership} not ${isInside(scalar`m.group_id`)})
+    and not exists (with recursive ${within(scalar`a.user_id`, now)}
       select 1 from (select a.user_id as id union all select id from within) holder
         cross join "grant" g on g.subject_id = holder.id
         where (g.expires_at is null or g.expires_at > ${now})
-          and g.object_id not in (select id from inside))
-    and exists (with recursive ${insidePlace(group_id)}
-      select 1 from membership m where m.member_id = a.user_id and ${lasts(now)}
-        and m.group_id in (select id from below)))`
+          and not ${isInside(scalar`g.object_id`)}))`
 }
 
 /** A condition: an owner of the place may renew the way in of this account. */
