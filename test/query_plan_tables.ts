@@ -79,6 +79,7 @@ export const GROWING: ReadonlySet<string> = new Set([
   'status_entry',
   'status_flip',
   'token_exchange',
+  'token_exchange',
   'trusted_browser',
   'undeliverable_address',
   'used_assertion',

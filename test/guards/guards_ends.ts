@@ -25,7 +25,7 @@ export const ENDS: readonly Guard[] = [
     name: 'claims-outlive-role',
     attack: 'a service that reads a role in a token when the role has ended',
     file: 'worker/oauth/authorizations/authorizations.ts',
-    from: 'earliest(content.not_after, until, accessTokenRightsEnd(told, claimRows))',
+    from: 'earliest(content.not_after, until, accessTokenRightsEnd(claimedRights, claimRows))',
     to: 'earliest(content.not_after, until)',
     test: 'oauth/token/token_ends',
     title: 'with roles',
