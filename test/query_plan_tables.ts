@@ -303,6 +303,11 @@ export const EXCUSES: readonly Excuse[] = [
     tables: ['device', 'device_credential'],
     because: 'the place of the last of EXAMINED_MAX',
   },
+  {
+    text: 'open.used_by is null and open.revoked_at is null and open.expires_at >',
+    tables: ['invitation'],
+    because: 'invitations on their way, which last 30 days at most',
+  },
   { text: "where a.sid > '' and not exists", tables: ['authorization'], because: SWEEP },
   { text: "from user where status = 'closed' and closes_at <=", tables: ['user'], because: PAGE },
   {

@@ -148,6 +148,7 @@ test('the table has each kind of secret that is kept for somebody else to use', 
     'factor',
     'initial_access_token',
     'invitation',
+    'place_account',
     'place_transfer',
     'recovery_code',
   ])
