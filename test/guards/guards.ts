@@ -757,7 +757,7 @@ const CODES: readonly Guard[] = [
     name: 'job-actor-as-of-now',
     attack: 'a change of a whole fleet that goes on after its operator was disabled',
     file: 'worker/devices/bulk/job_actor.ts',
-    from: 'if (state?.is_active !== 1) return null',
+    from: 'if (state?.is_active !== 1 || (token !== null && origin.length === 0)) return null',
     to: 'if (state === undefined) return null',
     test: 'devices/jobs',
     title: 'who was disabled stops',
@@ -5705,7 +5705,7 @@ const INVITATIONS: readonly Guard[] = [
     name: 'invitation-of-the-recovered',
     attack:
       'a thief who invites the own address, and comes back after the owner recovered the account',
-    file: 'worker/identity/mailed_offers/mailed_offer.ts',
+    file: 'worker/identity/mailed_offers/offerer.ts',
     from: 'condition`(epoch = ${inviter_epoch} or ${id} is not ${invited_by})`',
     to: 'condition`(epoch >= ${inviter_epoch} or ${id} is not ${invited_by})`',
     test: 'identity/invitations',
@@ -5714,7 +5714,7 @@ const INVITATIONS: readonly Guard[] = [
   {
     name: 'invitation-of-a-client',
     attack: 'a client that was registered for less, and whose invitations go on',
-    file: 'worker/identity/mailed_offers/mailed_offer.ts',
+    file: 'worker/identity/mailed_offers/offerer.ts',
     from: "where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0",
     to: "where s.value = ''",
     test: 'identity/invitations',

@@ -177,7 +177,7 @@ function deviceClaims(
     reference: rows === undefined ? null : policyReference(rows),
     mqtt_client_id: device.mqtt_client_id,
     ...entitled,
-    // Whoever has the credential may be another one than the device, for as long as it is good.
+    // The credential may be in other hands than those of the device, for as long as it is good.
     not_after: earliest(entitled.not_after, until),
   })
 }
