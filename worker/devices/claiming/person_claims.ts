@@ -19,7 +19,7 @@ import { randomId } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
 import { condition, join, refuseUnless, type Statement, scalar, sql } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
-import { demandOfferer, readInviter } from '../../identity/mailed_offers/mailed_offer.ts'
+import { demandOfferer, readInviter } from '../../identity/mailed_offers/offerer.ts'
 import {
   meetsRequirements,
   type Requirement,
