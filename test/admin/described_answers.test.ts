@@ -117,6 +117,7 @@ beforeAll(async () => {
   await applyBlueprint(
     worker.context(),
     {
+      settings: { sign_up: 'by_invitation' },
       clients: [
         { client_id: 'ops', scope: 'manage', ...client },
         { client_id: 'poor', scope: 'keys:read events:read', ...client },
