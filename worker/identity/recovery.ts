@@ -6,6 +6,7 @@
 import {
   demandPower,
   lackingOver,
+  lackingToHandOn,
   lackingWithin,
   nameLacks,
   nothingLacks,
@@ -21,6 +22,7 @@ import { addressProof, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
 import { newOperatorLink, orNoAddress } from './mail/operator_links.ts'
 import { noteLinkedPassword } from './mail_codes/mail_code_store.ts'
+import { offererHolds } from './mailed_offers/offerer.ts'
 import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
 import { mayBeRenewed } from './place_accounts/place_account_store.ts'
@@ -34,6 +36,7 @@ import {
   findPasswordLink,
   insertAccountLink,
   type LinkToPassword,
+  noteMakerEpoch,
 } from './recovery_store.ts'
 import { type EndAccess, endSessionsOf, type SessionsEnded } from './sessions.ts'
 import { replacePassword } from './store.ts'
@@ -106,6 +109,7 @@ export async function createPasswordLink(
           browser: null,
           journey: null,
         }),
+        maker: noteMakerEpoch(hash),
         older: deleteOpenLinks(user_id, purpose, hash),
         event: appendEvent(
           cx,
@@ -128,36 +132,35 @@ export async function createPasswordLink(
   return made.answer
 }
 
+/** The part of a link's maker that is read here; `place`: the owner of that place made it. */
+type StoredMaker = { id: string | null; epoch?: number; place?: string }
+
 /** The actor as a link keeps it. */
 export const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
   JSON.stringify({ kind, id, scopes: [...scopes], acting })
 
 /**
- * A condition: the maker of a link still holds what its person does. The person may have got more
- * in the hour since, and the maker may have kept the link.
+ * A condition: the maker of a link stands as then, and still holds the scope and what its person
+ * does. The person may have got more in the hour since, and the maker may have kept the link.
  */
 export function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow): Condition {
   // The person asked for it, and whoever opens the mail is that person.
   if (purpose === 'password_recovery') return TRUE
   if (purpose === 'sign_in' && made_by === null) return TRUE
-  const maker = made_by === null ? null : JSON.parse(made_by)
-  const actor: Actor =
-    maker === null
-      ? ANONYMOUS
-      : {
-          ...maker,
-          scopes: new Set(maker.scopes),
-          ...(maker.places === undefined ? {} : { places: new Map(maker.places) }),
-        }
-  const power = lackingOver({ ...cx, actor }, user_id).map(nothingLacks)
-  if (maker?.place === undefined) return join(power, ' and ')
-  // An owner made it: the account is still the place's, and the owner acts there still.
-  const { place } = maker
-  const there = lackingWithin({ ...cx, actor }, 'users:write', place, cx.now()).map(nothingLacks)
-  const isActor = condition`${actor.kind !== 'user'} or exists (
-    select 1 from user where id = ${actor.id} and status = 'active')`
-  const both = [...power, ...there, condition`(${isActor})`, mayBeRenewed(place, user_id, cx.now())]
-  return join(both, ' and ')
+  if (made_by === null)
+    return join(lackingOver(as(cx, ANONYMOUS), user_id).map(nothingLacks), ' and ')
+  const { id, epoch = 0, place } = JSON.parse(made_by) as StoredMaker
+  const maker = { invited_by: id, inviter: made_by, inviter_epoch: epoch }
+  const holds = offererHolds(cx, maker, (then) => [
+    ...lackingOver(then, user_id),
+    ...(place === undefined
+      ? [lackingToHandOn(then, ['users:write'], cx.now())]
+      : lackingWithin(then, 'users:write', place, cx.now())),
+  ])
+  // An owner made it: the account is the place's still.
+  return place === undefined
+    ? holds
+    : join([holds, mayBeRenewed(place, user_id, cx.now())], ' and ')
 }
 
 export type LinkState = { state: 'good'; link: LinkToPassword } | { state: DeadState }

@@ -31,11 +31,11 @@ import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { LOCALES } from '../../messages/locales.ts'
 import { loadSettings } from '../../settings.ts'
-import { storedInviter } from '../invitations/invitations.ts'
 import { userNameSchema } from '../login_ids/user_names.ts'
 import { newOperatorLink } from '../mail/operator_links.ts'
+import { storedInviter } from '../mailed_offers/offerer.ts'
 import { PASSWORD_RESET_PATH } from '../recovery.ts'
-import { deleteOpenLinks, insertAccountLink } from '../recovery_store.ts'
+import { deleteOpenLinks, insertAccountLink, noteMakerEpoch } from '../recovery_store.ts'
 import { rowOfUser, userCreation } from '../users.ts'
 import {
   ACCOUNTS_MAX,
@@ -210,6 +210,7 @@ export async function makePlaceAccount(
       ),
       ...giveInvitedRights(cx, row.id, rights, isMine),
       insertAccountLink(linkRow(cx, row.id, group_id, made), isMine),
+      noteMakerEpoch(made.hash),
     ]),
   )
   await unlessRefused(write, (reason) => {
@@ -283,6 +284,7 @@ export async function renewPlaceAccount(
         ...demandPower(lacking),
         ...demandWithinReach(cx, condition`false`, group_id, user_id),
         insertAccountLink(linkRow(cx, user_id, group_id, made), mayBe),
+        noteMakerEpoch(made.hash),
         deleteOpenLinks(user_id, 'password_reset', made.hash),
         noteRenewal(cx, user_id, made.isStored),
         appendEvent(
