@@ -122,7 +122,7 @@ beforeAll(async () => {
         { client_id: 'poor', scope: 'keys:read events:read', ...client },
         { client_id: 'app', ...client },
       ],
-      settings: { self_consent_age: { default: 16, countries: {} } },
+      settings: { self_consent_age: { default: 16, countries: {} }, sign_up: 'by_invitation' },
       // Too young to decide about texts alone.
       users: [{ id: 'ann', email: 'ann@example.com', profile: { birthdate: '2020-01-01' } }],
       groups: [{ id: 'site-1', kind: 'site' }],
@@ -184,6 +184,13 @@ beforeAll(async () => {
     expect(made.status, path).toBe(path === 'jobs' ? 202 : 201)
     THERE[path] = { id: ((await made.json()) as { id: string }).id }
   }
+  const account = await send({
+    method: 'POST',
+    url: '/v1/groups/site-1/accounts',
+    body: '{"user_name":"kid"}',
+  })
+  const { user_id } = (await account.json()) as { user_id: string }
+  THERE['groups'] = { ...THERE['groups'], user_id }
   const listed = await send({ method: 'GET', url: '/v1/users/ann/login_ids' })
   const { items } = (await listed.json()) as { items: { id: string }[] }
   THERE['users'] = { ...THERE['users'], login_id: items[0]?.id ?? '' }
