@@ -168,6 +168,7 @@ function refusalOfClaim(error: unknown): OAuthError | null {
 
 type Rows = Pick<Answers<{ claimed: Statement<ClaimedRow> }>, 'claimed'> & {
   keys: {
+    id: string
     device_id: string
     jwk: string | null
     not_before: number | null
@@ -232,7 +233,7 @@ function planClaim(
     id,
     is_new: true,
     statements: [
-      demandUnclaimed(cx, id),
+      demandUnclaimed(cx, id, { version: present.version, keys: keys.map((one) => one.id) }),
       ...useClaimToken(cx, batch.id, id),
       activateClaimed(cx, id),
       ...(batch.group_id === null
