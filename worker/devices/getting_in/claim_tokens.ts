@@ -8,11 +8,13 @@ import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { BatchRefused } from '../../db/database.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { findMakerEpoch } from '../../identity/mailed_offers/offerer.ts'
 import { typeNameSchema } from '../device_types.ts'
 import { withKeys } from '../hardware_ids.ts'
 import { missingReferences } from '../refusals.ts'
 import { findReferences } from '../store.ts'
-import { findMakerEpoch, lackingForBatch, madeNow } from './claim_makers.ts'
+import { assertDeviceFits, readsOfWidth } from '../width.ts'
+import { lackingForBatch, madeNow } from './claim_makers.ts'
 import {
   appendClaimRevocation,
   type ClaimBatchRow,
@@ -105,8 +107,10 @@ export async function createClaimToken(
   const read = await cx.db.read({
     references: findReferences('', type, groups, null, null),
     maker: findMakerEpoch(cx),
+    width: readsOfWidth(cx, '', type, JSON.stringify(groups)),
   })
   const [found] = read.references
+  const { width } = read
   if (found?.type_exists !== 1) {
     throw missingReferences([{ pointer: '/type', detail: 'there is no such device type' }])
   }
@@ -117,6 +121,8 @@ export async function createClaimToken(
   if (kinds !== null && !kinds.includes('jwk')) {
     throw missingReferences([{ pointer: '/type', detail: 'does not take keys of devices (jwk)' }])
   }
+  const one = { id: randomId(cx, 'dev'), type, groups, metadata: '{}', tags: '[]' }
+  await assertDeviceFits(cx, { ...one, mqtt_client_id: null }, width, '/group')
   const claim_token = `clt_${randomToken(cx)}`
   const row: ClaimBatchRow = {
     id: randomId(cx, 'clb'),

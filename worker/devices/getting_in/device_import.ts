@@ -42,6 +42,7 @@ import {
   insertDevices,
   type OwnedHardwareId,
 } from './import_store.ts'
+import { findFitting, type RowsWidth, readsOfRows } from './import_width.ts'
 
 /** Rows that are stored together. */
 const CHUNK = 500
@@ -200,6 +201,7 @@ async function* importLines(
 // --- a chunk ----------------------------------------------------------------------------------
 
 type Standing = {
+  width: RowsWidth
   types: ReadonlyMap<string, DeviceTypeRow>
   groups: ReadonlySet<string>
   taken: ReadonlySet<string>
@@ -223,9 +225,12 @@ async function importChunk(
 ): Promise<Result[]> {
   if (rows.length === 0) return []
   const standing = await readStanding(cx, rows)
-  const results: Result[] = []
+  const { fitting, failed } = await findFitting(cx, rows, standing)
+  const results: Result[] = failed.map(({ row, error }) =>
+    failure(row.line, row.input.id ?? null, errorsOf(error)),
+  )
   const planned: Planned[] = []
-  for (const { line, input, wantsCode } of rows) {
+  for (const { line, input, wantsCode } of fitting) {
     try {
       const row = await planRow(cx, input, standing)
       // A code is shown once: a device that is there keeps the one that it has.
@@ -251,9 +256,11 @@ async function readStanding(cx: Context, rows: readonly Candidate[]): Promise<St
     taken: findTakenIds(ids),
     owners: findOwnersOf(numbers),
     devices: findDevicesOf(ids, numbers),
+    width: readsOfRows(cx, rows),
     actor: rows.some(({ wantsCode }) => wantsCode) ? findEpochOfActor(cx) : null,
   })
   return {
+    width: found.width,
     types: new Map(found.types.map((row) => [row.name, row])),
     groups: new Set(found.groups.map(({ id }) => id)),
     taken: new Set(found.taken.map(({ id }) => id)),
