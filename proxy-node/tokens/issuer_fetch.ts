@@ -22,10 +22,10 @@ export class FetchError extends Error {
 }
 
 /** Rewrites an address below the issuer's to where mProxy reaches it. */
-export type Reach = (uri: string) => string
+export type Readdress = (uri: string) => string
 
 /** Leaves an address that is elsewhere, and all of them where `address` says nothing. */
-export function reachAt(issuer: string, address: string | undefined): Reach {
+export function reachAt(issuer: string, address: string | undefined): Readdress {
   if (address === undefined) return (uri) => uri
   const from = issuer.replace(/\/$/, '')
   const to = address.replace(/\/$/, '')

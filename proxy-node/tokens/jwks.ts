@@ -13,7 +13,7 @@ import {
   FetchError,
   type FetchFault,
   fetchFromIssuer,
-  type Reach,
+  type Readdress,
   reachAt,
 } from './issuer_fetch.ts'
 
@@ -282,7 +282,11 @@ export function openJwks(options: JwksOptions): Jwks {
   }
 }
 
-async function discoverJwksUri(issuer: string, reach: Reach, signal: AbortSignal): Promise<string> {
+async function discoverJwksUri(
+  issuer: string,
+  reach: Readdress,
+  signal: AbortSignal,
+): Promise<string> {
   const { origin, pathname } = new URL(reach(issuer))
   const path = pathname.replace(/\/$/, '')
   const places = [
