@@ -65,6 +65,8 @@ test('the operations that work within a reach are those of docs/access.md, and s
       ...['createJob', 'listJobs', 'getJob', 'listJobResults', 'cancelJob', 'undoJob'],
       ...['mintDeviceToken', 'listDeviceTokens', 'revokeDeviceToken'],
       ...['listUsers', 'getUser', 'listEvents', 'evaluateAccess', 'evaluateAccessBatch'],
+      ...['searchSubjects', 'searchResources', 'searchActions', 'explainAccess'],
+      ...['listSubjectAccess', 'listObjectAccess', 'previewAccess'],
       ...['createInvitation', 'listInvitations', 'getInvitation', 'revokeInvitation'],
       ...['sendInvitation', 'offerTransfer', 'getTransfer', 'withdrawTransfer'],
     ].sort(),

@@ -12,8 +12,10 @@ import {
   invitedRightsSchema,
   lackingToInvite,
   listMissingParties,
+  lookAtInvited,
 } from '../../access/invited_rights.ts'
 import { assertNothingLacks, demandPower, lackingToHandOn, nameLacks } from '../../access/power.ts'
+import { assertFits } from '../../access/preview/wide_rights.ts'
 import { decodeCursor, lineSchema, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import { type Context, carriedScopes } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
@@ -27,13 +29,14 @@ import { LOCALES } from '../../messages/locales.ts'
 import { loadSettings } from '../../settings.ts'
 import { findUserByAddress } from '../login_ids/login_id_store.ts'
 import { sendMails } from '../mail/mails.ts'
+import { storedInviter } from '../mailed_offers/offerer.ts'
 import {
   findIntroduction,
   findInvitation,
   type InvitationRow,
   insertInvitation,
   invitationHas,
-  isOwnWithin,
+  isInvitationWithin,
   isPending,
   listInvitationsBefore,
   renewInvitation,
@@ -155,6 +158,7 @@ export async function createInvitation(
     lacks: lacking,
     missing: listMissingParties(cx, rights),
     user: findUserByAddress(address),
+    width: lookAtInvited(cx, address, rights),
     epoch: sql<{ epoch: number }>`select epoch from user where id = ${actor.id}
       union all select epoch from client where id = ${actor.id}`,
     introduction: findIntroduction(actor.id, texts.groups, texts.grants),
@@ -169,6 +173,7 @@ export async function createInvitation(
     )
   }
   assertNothingLacks(read.lacks)
+  await assertFits(cx, address, read.width, '/grants')
   // Whether there is an account is no matter of an actor that reaches some places alone.
   if (sign_up === 'off' && read.user.length === 0 && actor.reach === undefined) {
     throw new Problem(
@@ -215,17 +220,6 @@ export async function createInvitation(
   return describeInvitation(cx, row)
 }
 
-export const storedInviter = ({
-  actor: { kind, id, scopes, places, reach, acting },
-}: Context): string =>
-  JSON.stringify({
-    kind,
-    id,
-    scopes: [...scopes],
-    ...(acting === undefined ? {} : { acting }),
-    ...(reach === undefined ? {} : { places: [...(places ?? [])], reach }),
-  })
-
 const linkMail = (
   cx: Context,
   row: InvitationRow,
@@ -257,7 +251,7 @@ const notPending = () =>
 
 /** Throws Problem not_found. */
 export async function getInvitation(cx: Context, id: string): Promise<Invitation> {
-  const [row] = await cx.db.read(findInvitation(id, isOwnWithin(cx)))
+  const [row] = await cx.db.read(findInvitation(id, isInvitationWithin(cx)))
   if (row === undefined) throw noSuchInvitation()
   return describeInvitation(cx, row)
 }
@@ -269,7 +263,7 @@ export async function listInvitations(
 ): Promise<PageOf<Invitation>> {
   const before = decodeCursor(cx, 'invitations', cursor)
   const key = address === undefined ? null : emailKey(address)
-  const rows = await cx.db.read(listInvitationsBefore(before, limit, key, isOwnWithin(cx)))
+  const rows = await cx.db.read(listInvitationsBefore(before, limit, key, isInvitationWithin(cx)))
   return pageOf(
     cx,
     'invitations',
@@ -282,7 +276,7 @@ export async function listInvitations(
 
 /** The invitation, which the actor could make too. Throws Problem. */
 async function findWithinPower(cx: Context, id: string) {
-  const [row] = await cx.db.read(findInvitation(id, isOwnWithin(cx)))
+  const [row] = await cx.db.read(findInvitation(id, isInvitationWithin(cx)))
   if (row === undefined) throw noSuchInvitation()
   const rights = invitedRightsOf(row)
   assertMayInvite(cx, rights)

@@ -5,16 +5,16 @@
 // Tables: none. Leaves to each kind (invitations/, transfers/) its rows, what it gives and what its
 // page says.
 import { addressForms, isAddress, userWithAddress } from '../../access/named_users.ts'
-import { type Lack, nothingLacks } from '../../access/power.ts'
-import { type Actor, as, type Context } from '../../context.ts'
+import { fits, lookAtRights } from '../../access/preview/wide_rights.ts'
+import { as, type Context } from '../../context.ts'
 import { unlessRefused } from '../../db/database.ts'
 import {
   type Condition,
   condition,
   join,
-  refuseUnless,
   type Scalar,
   type Statement,
+  scalar,
   sql,
   TRUE,
 } from '../../db/sql.ts'
@@ -39,14 +39,7 @@ import {
 } from '../sessions.ts'
 import { type NewAccountInput, newAccount } from '../sign_up/new_account.ts'
 import { userCreation } from '../users.ts'
-
-/** The maker of an offer. */
-export type Offerer = {
-  /** Its id; `inviter` is the actor as it was then, in JSON. */
-  invited_by: string | null
-  inviter: string
-  inviter_epoch: number
-}
+import type { Offerer } from './offerer.ts'
 
 /** Columns that the row of each kind has. */
 export type OfferRow = Offerer & {
@@ -66,6 +59,8 @@ export type OpenedOffer<Row extends OfferRow> = {
   lacking: readonly Requirement[]
   /** The texts that the form of a new account asks about. */
   texts: readonly OfferedRow[]
+  /** The account that accepts would get no token any more. */
+  isTooWide: boolean
 }
 
 /** How a kind is used: its statements, of which all but the first stand behind the use. */
@@ -106,75 +101,36 @@ export async function openOffer<Row extends OfferRow>(
   found: Statement<Row>,
   key: Scalar,
   cookie: string | undefined,
+  given: { grants: Scalar; groups: Scalar },
 ): Promise<OpenedOffer<Row> | null> {
+  const session = findSession(cx, cookie)
+  const account = sql<{
+    id: string
+  }>`select id from user where id = ${userWithAddress({ key, former: key })}`
+  const accepting = scalar`coalesce((select user_id from (${session})), (${account}), '')`
   const read = await cx.db.read({
     row: found,
-    session: findSession(cx, cookie),
-    account: sql<{
-      id: string
-    }>`select id from user where id = ${userWithAddress({ key, former: key })}`,
+    session,
+    account,
+    width: lookAtRights(cx, accepting, { given: given.grants, joins: given.groups }),
     lacking: requirementsOf(cx, standingOf(cx, cookie)),
     texts: listTextsOfSignUp(cx),
   })
   const [row] = read.row
-  const [session] = read.session
-  noteSession(cx, session)
+  const [current] = read.session
+  noteSession(cx, current)
   if (row === undefined) return null
   // The page speaks the language of the mail.
-  if (session === undefined) cx.parties.locale = row.locale
-  const { account, lacking, texts } = read
-  return { row, hasAccount: account.length > 0, session: session ?? null, lacking, texts }
-}
-
-/**
- * Demands that whoever made the offer still stands as then and holds what it gives. Nothing is
- * demanded of a link that is dead already, or that this request used: `open`.
- */
-export function demandOfferer(
-  cx: Context,
-  row: Offerer,
-  open: Condition,
-  lacking: (then: Context) => readonly Statement<Lack>[],
-): Statement {
-  const inviter = readInviter(row)
-  const holds = join(
-    [
-      ...[inviter.id, ...(inviter.acting ?? [])].map((id) => stands(inviter, id, row)),
-      ...lacking({ ...cx, actor: inviter }).map(nothingLacks),
-    ],
-    ' and ',
-  )
-  return refuseUnless(condition`not ${open} or (${holds})`, 'inviter_powerless')
-}
-
-/** The actor that made the offer, as it was then. */
-export function readInviter({ inviter }: Pick<Offerer, 'inviter'>): Actor {
-  const { places, ...actor } = JSON.parse(inviter)
+  if (current === undefined) cx.parties.locale = row.locale
+  const { lacking, texts, width } = read
   return {
-    ...actor,
-    scopes: new Set(actor.scopes),
-    ...(places === undefined ? {} : { places: new Map(places) }),
+    row,
+    hasAccount: read.account.length > 0,
+    session: current ?? null,
+    lacking,
+    texts,
+    isTooWide: !(await fits(cx, width)),
   }
-}
-
-/**
- * A condition: the person or client acts still, and was neither disabled nor recovered since; a
- * client is registered for the scopes that its token had.
- */
-function stands(
-  { kind, scopes }: Actor,
-  id: string | null,
-  { invited_by, inviter_epoch }: Offerer,
-): Condition {
-  if (kind === 'system') return TRUE
-  const epoch = condition`(epoch = ${inviter_epoch} or ${id} is not ${invited_by})`
-  return condition`(exists (select 1 from user
-      where id = ${id} and status = 'active' and ${epoch})
-    or exists (select 1 from client where id = ${id} and status = 'active' and ${epoch}
-      and (${id} is not ${invited_by} or not exists (
-        select 1 from json_each(${JSON.stringify([...scopes])}) s
-        where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0
-          and instr(' ' || client.scope || ' ', ' manage ') = 0))))`
 }
 
 /** Accepts with the account of the session. One write. */

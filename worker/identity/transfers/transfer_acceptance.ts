@@ -12,13 +12,13 @@ import { withdrawMails } from '../../mail/mail_store.ts'
 import { revokeInvitationsTo } from '../invitations/invitation_store.ts'
 import {
   acceptOffer,
-  demandOfferer,
   type OfferSignUpInput,
   type OfferUse,
   type OpenedOffer,
   openOffer,
   signUpWithOffer,
 } from '../mailed_offers/mailed_offer.ts'
+import { demandOfferer } from '../mailed_offers/offerer.ts'
 import type { LiveSession } from '../sessions.ts'
 import {
   consumeTransfer,
@@ -55,7 +55,12 @@ export async function openTransfer(
 ): Promise<OpenedOffer<CountedTransfer> | null> {
   const hash = sha256(token)
   const key = scalar`(select address_key from place_transfer where hash = ${hash})`
-  const offer = await openOffer(cx, findOpenTransfer(cx, hash), key, cookie)
+  const rights = {
+    grants: scalar`(select json_array(json_object('role', role, 'object', group_id))
+      from place_transfer where hash = ${hash})`,
+    groups: scalar`(select json_array(group_id) from place_transfer where hash = ${hash})`,
+  }
+  const offer = await openOffer(cx, findOpenTransfer(cx, hash), key, cookie, rights)
   if (offer === null) return null
   const [numbers] = await cx.db.read(numbersOf(cx, offer.row.group_id, ends))
   return numbers === undefined ? null : { ...offer, row: { ...offer.row, numbers } }

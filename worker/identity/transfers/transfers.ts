@@ -5,7 +5,7 @@
 // Routes: /v1/groups/{id}/transfer here in routes.ts; /transfer is transfer_page_routes.ts's.
 // Owns the table `place_transfer` (transfer_store.ts). Leaves to access/places/ which rights end,
 // and to rooms above, by functions of `PlaceEnds`, what of theirs stands on the place.
-import { lackingToInvite } from '../../access/invited_rights.ts'
+import { lackingToInvite, lookAtInvited } from '../../access/invited_rights.ts'
 import { noOwnerRole, ownerRole, ownersRights } from '../../access/places/owner_role.ts'
 import {
   isShared,
@@ -22,6 +22,7 @@ import {
   lackingWithin,
   nameLacks,
 } from '../../access/power.ts'
+import { assertFits } from '../../access/preview/wide_rights.ts'
 import { idSchema } from '../../access/principals.ts'
 import { demandWithinReach, isWithinReach } from '../../access/reach/reach.ts'
 import { z } from '../../api.ts'
@@ -44,9 +45,9 @@ import { noteMail } from '../../mail/outbox.ts'
 import { LOCALES } from '../../messages/locales.ts'
 import { loadSettings } from '../../settings.ts'
 import { countInvitationsTo } from '../invitations/invitation_store.ts'
-import { storedInviter } from '../invitations/invitations.ts'
 import { findUserByAddress } from '../login_ids/login_id_store.ts'
 import { sendMails } from '../mail/mails.ts'
+import { storedInviter } from '../mailed_offers/offerer.ts'
 import {
   findTransferOf,
   insertTransfer,
@@ -255,6 +256,7 @@ export async function offerTransfer(
       : sql<{ email: string }>`select email from user
           where id = ${input.to} and ${isWithinReach(cx, input.to)}`,
     lacks: lacking,
+    width: lookAtInvited(cx, input.to, ownersRights(role, group_id)),
     shared: listSharedDevices(group_id),
     operators: sql<{ yes: number }>`select ${makesOperators(group_id)} as yes`,
     inviter: sql<{ epoch: number; name: string | null }>`
@@ -271,6 +273,7 @@ export async function offerTransfer(
     throw input.role === undefined ? noOwnerRole() : wrong('/role', 'there is no such role')
   }
   assertNothingLacks(read.lacks)
+  await assertFits(cx, input.to, read.width, '/role')
   const [user] = read.user
   const address = isAddressed ? input.to : (user?.email ?? '')
   if (address === '') throw wrong('/to', 'there is no user of this id with an address')
