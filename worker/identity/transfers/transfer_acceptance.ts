@@ -19,6 +19,7 @@ import {
   signUpWithOffer,
 } from '../mailed_offers/mailed_offer.ts'
 import { demandOfferer } from '../mailed_offers/offerer.ts'
+import { forgetPlaceAccounts } from '../place_accounts/place_account_store.ts'
 import type { LiveSession } from '../sessions.ts'
 import {
   consumeTransfer,
@@ -102,6 +103,7 @@ function effects(
     ...ends.end(cx, group_id, chosen, first),
     revokeInvitationsTo(cx, group_id, first),
     withdrawTransfersOf(cx, group_id, first),
+    forgetPlaceAccounts(group_id, first),
     ...endRightsOf(cx, row, first),
     markDone(cx, hash),
     ...giveInvitedRights(next, user_id, ownersRights(row.role, row.group_id), mine),

@@ -342,8 +342,8 @@ export async function offerTransfer(
   )
   const older = condition`secret_of in (select hash from place_transfer
     where group_id = ${group_id} and used_by is null and withdrawn_at is not null)`
-  await nameLacks(cx, lacking, () =>
-    unlessRefused(
+  await unlessRefused(
+    nameLacks(cx, lacking, () =>
       cx.db.write([
         ...demandPower(lacking),
         ...demandWithinReach(cx, condition`false`, group_id),
@@ -362,13 +362,10 @@ export async function offerTransfer(
           isNew,
         ),
       ]),
-      (reason) => {
-        if (reason === 'place_state' || reason === 'out_of_reach') {
-          throw new Problem('conflict', 'the place was changed at the same time; try again')
-        }
-        return null
-      },
     ),
+    () => {
+      throw new Problem('conflict', 'the place was changed at the same time; try again')
+    },
   )
   sendMails(cx)
   return describe(row, 'open', read)
