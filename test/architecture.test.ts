@@ -137,6 +137,7 @@ const ROOM_PLATES = [
   'db/database.ts',
   'devices/routes.ts',
   'devices/bulk/routes.ts',
+  'devices/certificates/routes.ts',
   'devices/self/routes.ts',
   'devices/getting_in/device_import.ts',
   'devices/listing/device_list.ts',

@@ -6,6 +6,9 @@ import { beforeAll, expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { keepReport } from '../../worker/devices/self/report.ts'
 import { startWorker, type TestWorker } from '../context.ts'
+import { makeAuthority } from '../support/certificates.ts'
+
+const { pem: AUTHORITY } = await makeAuthority()
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
@@ -44,6 +47,7 @@ const THERE: Record<string, Record<string, string>> = {
   messages: { locale: 'pl', key: 'sign_in.title' },
   invitations: {},
   'claim-tokens': {},
+  'device-cas': {},
   jobs: {},
   outbox: {},
 }
@@ -65,6 +69,7 @@ const BODIES: Record<string, object> = {
   createDeviceCredential: { kind: 'secret' },
   createDeviceType: { name: 'lamp' },
   createClaimToken: { type: 'meter' },
+  createDeviceCa: { name: 'other works', certificate: AUTHORITY },
   createJob: { filter: { tag: 'none' }, change: { action: 'suspend' } },
   reportMail: { address: 'bob@example.com', reason: 'bounce' },
   mintDeviceToken: { expires_in: 600 },
@@ -175,6 +180,7 @@ beforeAll(async () => {
     ['initial-access-tokens', {}],
     ['invitations', { address: 'ann@example.com' }],
     ['claim-tokens', { type: 'meter' }],
+    ['device-cas', { name: 'works', certificate: AUTHORITY }],
     ['jobs', { filter: { tag: 'none' }, change: { action: 'suspend' } }],
   ] as const) {
     const made = await send({ method: 'POST', url: `/v1/${path}`, body: JSON.stringify(body) })

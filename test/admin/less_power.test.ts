@@ -8,12 +8,16 @@ import { sql } from '../../worker/db/sql.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
 import { findUserById } from '../../worker/identity/store.ts'
 import { startWorker, type TestWorker } from '../context.ts'
+import { makeAuthority } from '../support/certificates.ts'
 import { callApi, clientToken, newClientToken } from '../support/operator.ts'
+
+const { pem: AUTHORITY } = await makeAuthority()
 
 const SECRET = 'few-secret-of-at-least-32-characters-0001'
 const SCOPE = API_SCOPES.join(' ')
 
 type Ids = Record<
+  | 'authority'
   | 'batch'
   | 'grant'
   | 'secret'
@@ -116,6 +120,12 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/devices/robot/rotate', { rotate_by: 4_000_000_000 }],
     () => ['/v1/devices/hub/rotate', { rotate_by: 4_000_000_000 }],
   ],
+  createDeviceCa: [() => ['/v1/device-cas', { name: 'mine', certificate: AUTHORITY }]],
+  updateDeviceCa: [
+    ({ authority }) => [`/v1/device-cas/${authority}`, { enabled: false }],
+    ({ authority }) => [`/v1/device-cas/${authority}`, { name: 'mine' }],
+  ],
+  deleteDeviceCa: [({ authority }) => [`/v1/device-cas/${authority}`]],
   rotateDeviceType: [() => ['/v1/device-types/plain/rotate', { rotate_by: 4_000_000_000 }]],
   mintDeviceToken: [
     () => ['/v1/devices/robot/tokens', { expires_in: 600 }],
@@ -263,6 +273,7 @@ beforeAll(async () => {
   ids = {
     grant: row?.grant ?? '',
     session: row?.session ?? '',
+    authority: await made('/v1/device-cas', { name: 'works', certificate: AUTHORITY }),
     batch: await made('/v1/claim-tokens', { type: 'broad', group: 'bosses' }),
     secret: await made('/v1/clients/ops/secrets', {}),
     credential: await made('/v1/devices/robot/credentials', { kind: 'secret' }),

@@ -40,7 +40,7 @@ test('each command of docs/devices.md does what the page says', async () => {
       expect([line, code, code === 0 ? '' : shell.output()]).toEqual([line, 0, ''])
       outputs.push(shell.output())
     }
-    expect(lines).toHaveLength(32)
+    expect(lines).toHaveLength(37)
     const [type, made, byTag, byMac, byWord, , dry, imported, token, listed, ...more] = outputs
     const read = (text: string | undefined) => JSON.parse(text ?? '') as Record<string, unknown>
     expect(read(type)).toMatchObject({ name: 'meter', token_ttl: 600 })
@@ -65,7 +65,7 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(moved)).toMatchObject({ groups: ['depot'] })
     expect(read(granted)).toMatchObject({ subject: 'm-1', role: 'operator', object: 'depot' })
     expect(read(again)).toMatchObject({ count: 1, first: [{ id: 'm-1' }] })
-    const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials] =
+    const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials, ...last] =
       more.slice(11)
     expect(read(lampType)).toMatchObject({ name: 'lamp' })
     expect(read(created)).toMatchObject({ credentials: [{ kind: 'jwk' }] })
@@ -78,6 +78,10 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(credentials)).toMatchObject({
       items: [{ rotate_by, expires_at: rotate_by, last_used_at: expect.any(Number) }],
     })
+    const [, withCertificate, , authority, authorities] = last
+    expect(read(withCertificate)).toMatchObject({ credentials: [{ kind: 'x509', ca: null }] })
+    expect(read(authority)).toMatchObject({ name: 'works', names: 'id', enabled: true })
+    expect(read(authorities)).toMatchObject({ items: [{ name: 'works', device_type: 'lamp' }] })
   } finally {
     await worker.stop()
   }

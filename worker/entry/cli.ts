@@ -38,6 +38,8 @@ const USAGE = `npm run allauth -- <command>
   device list|get|suspend|activate|tag|move ...
   group list|get|create|move|delete|add|remove ...
   grant list|create|delete ...
+  device-ca list|create NAME FILE|disable|enable|delete ...
+                                       authorities whose certificates prove devices: --type T, --group G
   job create|run|list|get|results|cancel|undo ...
                                        devices, groups, grants, and changes of many devices (docs/devices.md): --filter
                                        NAME=VALUE, --limit N, --cursor C, --tag T, --untag T, --from G, --to G, --kind K,
@@ -151,7 +153,7 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
     const { deviceImport } = await import('./commands/getting_in.ts')
     return onDatabase((cx) => deviceImport(cx, file, values))
   }
-  if (['device', 'group', 'grant', 'job'].includes(noun ?? '')) {
+  if (['device', 'device-ca', 'group', 'grant', 'job'].includes(noun ?? '')) {
     const { registryCommand } = await import('./commands/registry.ts')
     const command = registryCommand(noun, verb)
     if (command === undefined) throw unknownCommand(words)

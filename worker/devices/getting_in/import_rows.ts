@@ -110,12 +110,13 @@ function trimmed(bytes: Uint8Array): Uint8Array {
 const PLAIN = ['id', 'type', 'name', 'status', 'mqtt_client_id', 'parent']
 const LISTS = ['groups', 'tags']
 const NUMBERS = ['serial', 'mac', 'imei']
+const CREDENTIALS = ['jwk', 'secret', 'x509']
 
 function namesOf(bytes: Uint8Array): string[] {
   const names = cellsOf(bytes)
   const strange = names?.filter(
     (name) =>
-      ![...PLAIN, ...LISTS, ...NUMBERS, 'jwk', 'secret'].includes(name) &&
+      ![...PLAIN, ...LISTS, ...NUMBERS, ...CREDENTIALS].includes(name) &&
       !/^(metadata|hardware)\../.test(name),
   )
   if (names === null || new Set(names).size !== names.length || strange?.length !== 0) {
@@ -125,7 +126,7 @@ function namesOf(bytes: Uint8Array): string[] {
 }
 
 function noNames(): Problem {
-  const known = `${[...PLAIN, ...LISTS, ...NUMBERS].join(' ')} jwk secret`
+  const known = [...PLAIN, ...LISTS, ...NUMBERS, ...CREDENTIALS].join(' ')
   return new Problem('invalid_request', 'the first line of the CSV names no columns', [
     { pointer: '', detail: `the names are ${known}, metadata.NAME and hardware.KIND, each once` },
   ])
@@ -167,6 +168,7 @@ function rowOf(line: number, names: readonly string[], cells: readonly string[])
     else if (NUMBERS.includes(name)) hardware_ids.push({ kind: name, value: cell })
     else if (area === 'hardware') hardware_ids.push({ kind: inner, value: cell })
     else if (name === 'secret') credentials.push({ kind: 'secret', secret: cell })
+    else if (name === 'x509') credentials.push({ kind: 'x509', thumbprint: cell })
     else {
       const jwk = parseJsonObject(cell)
       if (jwk === null) return { line, fault: 'has a jwk that is no JSON object' }

@@ -55,7 +55,7 @@ export const rotateAll = (
   return sql`update device_credential
     set renews_until = ${own}, rotate_by = ${rotate_by},
       expires_at = min(coalesce(${own}, ${rotate_by}), ${rotate_by})
-    where device_id = ${device_id} and kind = 'jwk' and revoked_at is null
+    where device_id = ${device_id} and kind in ('jwk', 'x509') and revoked_at is null
       and replaced_by is null and (expires_at is null or expires_at > ${cx.now()}) and ${when}`
 }
 

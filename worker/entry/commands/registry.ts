@@ -1,5 +1,6 @@
 // Commands about devices, groups, grants and jobs: one table, each with the use case of its
 // operation of /v1.
+import { existsSync, readFileSync } from 'node:fs'
 import {
   createGrant,
   describeGrant,
@@ -30,6 +31,14 @@ import {
 } from '../../devices/bulk/device_jobs.ts'
 import { jobInput } from '../../devices/bulk/job_schema.ts'
 import { workOnJobs } from '../../devices/bulk/job_work.ts'
+import {
+  authorityInput,
+  changeAuthority,
+  createAuthority,
+  describeAuthority,
+  listAuthorities,
+  removeAuthority,
+} from '../../devices/certificates/authorities.ts'
 import { describeDevice, devicePatch, groupsOf } from '../../devices/device_schema.ts'
 import { changeDevice, getDevice } from '../../devices/devices.ts'
 import { devicesQuery, listDevices, METADATA_PARAMETER } from '../../devices/listing/device_list.ts'
@@ -47,6 +56,8 @@ export type RegistryOptions = {
   kind?: string | undefined
   name?: string | undefined
   parent?: string | undefined
+  type?: string | undefined
+  group?: string[] | undefined
   'dry-run'?: boolean | undefined
 }
 
@@ -75,6 +86,22 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   async 'device move'(cx, words, { from, to }) {
     const groups = groupsOf(await getDevice(cx, idIn(words))).filter((one) => one !== from)
     return changed(cx, words, { groups: [...new Set([...groups, said(to, '--to GROUP')])] })
+  },
+  'device-ca list': async (cx, _, options) => paged(await listAuthorities(cx, pageIn(options))),
+  async 'device-ca create'(cx, words, { type, group }) {
+    const [name, file] = pairIn(words)
+    if (!existsSync(file)) throw new CannotStart(`There is no file ${file}.`)
+    const certificate = readFileSync(file, 'utf8')
+    const input = { name, certificate, device_type: type, group: group?.[0] }
+    return shown(describeAuthority(await createAuthority(cx, judged(authorityInput, input))))
+  },
+  'device-ca disable': async (cx, words) =>
+    shown(describeAuthority(await changeAuthority(cx, idIn(words), { enabled: false }, null))),
+  'device-ca enable': async (cx, words) =>
+    shown(describeAuthority(await changeAuthority(cx, idIn(words), { enabled: true }, null))),
+  async 'device-ca delete'(cx, words) {
+    await removeAuthority(cx, idIn(words), null)
+    return done
   },
   'group list': async (cx, _, options) => paged(await listGroups(cx, pageIn(options))),
   'group get': async (cx, words) => shown(describeGroup(await getGroup(cx, idIn(words)))),

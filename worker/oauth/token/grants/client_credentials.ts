@@ -5,7 +5,7 @@
 // it has no others.
 import { type RightsRows, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
-import type { Answers } from '../../../db/database.ts'
+import { type Answers, unlessRefused } from '../../../db/database.ts'
 import { endOf } from '../../../devices/credentials.ts'
 import { noteUse } from '../../../devices/last_use.ts'
 import { noteSeen, writeSeen } from '../../../devices/seen.ts'
@@ -21,7 +21,10 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
+import {
+  invalidClient,
+  type PresentedCredentials,
+} from '../../client_authentication/presented_credentials.ts'
 import type { Client } from '../../clients/client_metadata.ts'
 import { recentClient } from '../../clients/recent_clients.ts'
 import { isManagementScope, managementAudience, PERSONAL_SCOPES, SELF_SCOPE } from '../../scopes.ts'
@@ -115,14 +118,17 @@ export async function redeem(
     await writeAs(cx, caller, null)
     return answerToken(cx, claims, await tellStatus(cx, kind, id, status))
   }
-  const { credential } = caller
+  const { credential, arrival } = caller
   const notes = [noteSeen(cx, caller.device), noteUse(cx, credential, isProven(cx, caller))].filter(
     (one) => one !== null,
   )
   // Where nothing else is written the device does not wait for it.
-  const isBehind = caller.proofs.length === 0
+  const isBehind = caller.proofs.length === 0 && arrival === null
   if (notes.length > 0 && isBehind) cx.background(writeSeen(cx, notes))
-  await writeAs(cx, caller, isBehind ? null : notes)
+  // Before there is a token: a certificate that is refused later has to be known by then.
+  await unlessRefused(writeAs(cx, caller, isBehind ? null : [...(arrival ?? []), ...notes]), () => {
+    throw invalidClient('certificate_not_taken')
+  })
   const end = endOf(credential)
   return {
     ...(await answerToken(cx, claims, await tellStatus(cx, kind, id, status))),
@@ -139,7 +145,7 @@ const DEVICE = {
 
 function deviceClaims(
   cx: Context,
-  { device, cnf }: Caller & { kind: 'device' },
+  { device, cnf, credential }: Caller & { kind: 'device' },
   wish: Wish,
   rights: MaybeRights,
   settings: Settings,
@@ -150,10 +156,11 @@ function deviceClaims(
     throw badScope('a device may ask for the scope mqtt, or for self', 'device_scope')
   }
   const own = { origin: device.id, epoch: device.epoch, sub: device.id, client_id: device.id, cnf }
+  const not_after = credential.kind === 'x509' ? endOf(credential) : null
   if (isAboutItself(cx, wanted, wish)) {
     const ttl = settings.device_access_token_ttl
     const audience = [managementAudience(cx)]
-    return accessTokenClaims(cx, { ...own, ttl, audience, scope: [SELF_SCOPE] })
+    return accessTokenClaims(cx, { ...own, ttl, not_after, audience, scope: [SELF_SCOPE] })
   }
   if (device.status !== 'active') {
     throw badScope('nobody has claimed this device, so it has no topics', 'device_unclaimed')
@@ -169,14 +176,21 @@ function deviceClaims(
     parties: [{ id: device.id, permissions: null, rights: rows }],
     acl_max_rules: settings.acl_max_rules,
   })
+  const entitled = assertEntitled(found)
   return accessTokenClaims(cx, {
     ...own,
+    // mProxy learns of no certificate and would refuse the token; DPoP is the device's own wish.
+    cnf: cnf !== null && 'x5t#S256' in cnf ? null : cnf,
     ttl: rows?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
     reference: rows === undefined ? null : policyReference(rows),
     mqtt_client_id: device.mqtt_client_id,
-    ...assertEntitled(found),
+    ...entitled,
+    not_after: earlier(entitled.not_after ?? null, not_after),
   })
 }
+
+const earlier = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b)
 
 /**
  * Whether a device asks for the token with which it speaks about itself. Nothing hangs on that

@@ -1,0 +1,108 @@
+// Certificates of devices: the authorities whose certificates prove them, and the certificates that
+// this server makes for them.
+// Routes: /v1/device-cas.
+// Tables: `device_ca` (certificate_store.ts).
+// Files: presented_certificate.ts judges the certificate of a connection, certificate_input.ts one
+// that is registered, authorities.ts those who sign.
+// Leaves reading and signatures to keys/certificate.ts, TLS to entry/, and other credentials to
+// ../credentials.ts.
+import { operation } from '../../api/operation.ts'
+import {
+  type Api,
+  createApi,
+  demandedVersion,
+  json,
+  listOf,
+  listQuery,
+  nothing,
+  tag,
+  z,
+} from '../../api.ts'
+import {
+  authorityInput,
+  authorityPatch,
+  authoritySchema,
+  changeAuthority,
+  createAuthority,
+  describeAuthority,
+  getAuthority,
+  listAuthorities,
+  removeAuthority,
+} from './authorities.ts'
+
+const anyText = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^\0]*$/, 'must not contain NUL')
+const idParam = z.object({ id: anyText })
+
+export function certificateRoutes(): Api {
+  const api = createApi()
+  operation(api, {
+    id: 'createDeviceCa',
+    at: 'POST /v1/device-cas',
+    summary: 'Register an authority whose certificates prove devices; needs manage',
+    scope: 'devices:write',
+    body: authorityInput,
+    answers: { 201: json(authoritySchema, 'the authority') },
+    async run(c, { body }) {
+      const row = await createAuthority(c.var.cx, body)
+      tag(c, row.version)
+      c.header('Location', `/v1/device-cas/${row.id}`)
+      return c.json(describeAuthority(row), 201)
+    },
+  })
+  operation(api, {
+    id: 'listDeviceCas',
+    at: 'GET /v1/device-cas',
+    summary: 'The authorities whose certificates prove devices',
+    scope: 'devices:read',
+    query: listQuery,
+    answers: { 200: json(listOf(authoritySchema), 'a page of authorities') },
+    run: async (c, { query }) => c.json(await listAuthorities(c.var.cx, query), 200),
+  })
+  operation(api, {
+    id: 'getDeviceCa',
+    at: 'GET /v1/device-cas/{id}',
+    summary: 'One authority',
+    scope: 'devices:read',
+    params: idParam,
+    answers: { 200: json(authoritySchema, 'the authority') },
+    async run(c, { params }) {
+      const row = await getAuthority(c.var.cx, params.id)
+      tag(c, row.version)
+      return c.json(describeAuthority(row), 200)
+    },
+  })
+  operation(api, {
+    id: 'updateDeviceCa',
+    at: 'PATCH /v1/device-cas/{id}',
+    summary:
+      'Rename, disable or enable an authority; disabled, it ends what devices got by it; needs manage',
+    scope: 'devices:write',
+    params: idParam,
+    body: authorityPatch,
+    answers: { 200: json(authoritySchema, 'the authority') },
+    problems: ['conflict', 'precondition_failed'],
+    async run(c, { params, body }) {
+      const row = await changeAuthority(c.var.cx, params.id, body, demandedVersion(c))
+      tag(c, row.version)
+      return c.json(describeAuthority(row), 200)
+    },
+  })
+  operation(api, {
+    id: 'deleteDeviceCa',
+    at: 'DELETE /v1/device-cas/{id}',
+    summary: 'Forget an authority; what devices got by it ends; needs manage',
+    scope: 'devices:write',
+    params: idParam,
+    answers: nothing('done'),
+    problems: ['precondition_failed'],
+    async run(c, { params }) {
+      await removeAuthority(c.var.cx, params.id, demandedVersion(c))
+      return c.body(null, 204)
+    },
+  })
+  return api
+}
