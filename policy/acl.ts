@@ -175,6 +175,49 @@ export function maySubscribe(acl: Acl, requested: string, qos: Qos): boolean {
   return false
 }
 
+/** An allowance with its place in the list. */
+type OpenRule = { readonly topic: string; readonly qos: number; readonly at: number }
+
+/** The allowances of a list that no denial before them covers. Looked for once for each list. */
+const openRules = new WeakMap<Acl, readonly OpenRule[]>()
+
+function findOpenRules(acl: Acl): readonly OpenRule[] {
+  const known = openRules.get(acl)
+  if (known !== undefined) return known
+  const open: OpenRule[] = []
+  for (const [at, { allow, topic, qos }] of acl.subscribe.entries()) {
+    const covers = (before: JudgedRule) => !before.allow && coversFilter(before.topic, topic)
+    if (allow && !acl.subscribe.slice(0, at).some(covers)) open.push({ topic, qos, at })
+  }
+  openRules.set(acl, open)
+  return open
+}
+
+/**
+ * True when the filter may be subscribed to by a client whose every delivery is judged: some of the
+ * topics that it can match may be received, and none of them at a lower QoS alone. Never for
+ * `$share`, where a message that is dropped is lost to the others, nor for a filter that begins
+ * with `$`, which a broker may rewrite.
+ */
+export function maySubscribeInPart(acl: Acl, requested: string, qos: Qos): boolean {
+  const subscription = parseSubscription(requested)
+  if (subscription === null || requested.startsWith('$')) return false
+  const { filter } = subscription
+  const isClosing = (rule: JudgedRule) => !rule.allow && coversFilter(rule.topic, filter)
+  const closes = acl.subscribe.findIndex(isClosing)
+  const reached = findOpenRules(acl).filter(
+    ({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter),
+  )
+  const holds = (rule: OpenRule) => (rule.qos & (1 << qos)) !== 0
+  return (
+    reached.length > 0 &&
+    reached.every(
+      (rule) =>
+        holds(rule) || reached.some((one) => holds(one) && coversFilter(one.topic, rule.topic)),
+    )
+  )
+}
+
 /**
  * True when this delivery may go to the client. Judged for each delivery, since a broker may keep a
  * subscription that an earlier, wider token got (CVE-2021-34434).

@@ -71,6 +71,8 @@ export type SessionLimits = {
    * no way to clean a session in its middle, so there it is always `drop`.
    */
   denied_resumed_delivery: 'drop' | 'clean'
+  /** A filter of which the token allows some topics alone. */
+  partial_filters: 'refuse' | 'deliver'
   /** Bytes waiting in one direction at which its source is no longer read. */
   buffer_high_water: number
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
@@ -246,6 +248,11 @@ const TABLE = {
       '(MQTT 5: end the session at the broker; for `$share`, where a dropped message is lost ' +
       'to the group)',
   ),
+  MQTT_PARTIAL_FILTERS: choice(
+    ['refuse', 'deliver'],
+    'what becomes of a filter of which the token allows some topics alone: `refuse` it, or ' +
+      '`deliver` those topics and drop the others (never for `$share` and below `$`)',
+  ),
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
@@ -308,6 +315,13 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
   const names = Object.keys(PROXY_VARIABLES) as VariableName[]
   const readings = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
   faults.push(...findSharedPorts(readings.MQTT_LISTEN ?? [], readings.METRICS_LISTEN))
+  if (
+    readings.MQTT_PARTIAL_FILTERS === 'deliver' &&
+    readings.MQTT_DENIED_RESUMED_DELIVERY === 'clean'
+  ) {
+    const problem = 'deliver drops what clean would end a session for: set one of the two'
+    faults.push({ name: 'MQTT_PARTIAL_FILTERS', problem, example: 'refuse' })
+  }
   if (faults.length > 0) return { ok: false, faults }
   const values = readings as Values // without a fault, each variable was read
   return {
@@ -339,6 +353,7 @@ const limitsOf = (values: Values): SessionLimits => ({
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
+  partial_filters: values.MQTT_PARTIAL_FILTERS,
 })
 
 function readAudience(text: string): Reading<string> {

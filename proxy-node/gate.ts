@@ -2,7 +2,14 @@
 // may this Will, PUBLISH, filter or delivery pass; may this token follow that one. Pure: reads no
 // bytes, keeps no state, answers with reason codes of MQTT 5. session/ puts them into packets.
 
-import { type Acl, mayPublish, mayReceive, maySubscribe, type Qos } from '../policy/acl.ts'
+import {
+  type Acl,
+  mayPublish,
+  mayReceive,
+  maySubscribe,
+  maySubscribeInPart,
+  type Qos,
+} from '../policy/acl.ts'
 import { isTopicName, parseSubscription } from '../policy/topic_filter.ts'
 import type { Identity, Verification, VerificationFailure } from './tokens/verifier.ts'
 import type { Connect, Will } from './wire/connect_codec.ts'
@@ -157,12 +164,23 @@ export function judgePublish(
   return judgeDelivery(acl, responseTopic) ? SUCCESS : NOT_AUTHORIZED
 }
 
+/** Says what becomes of a filter of which a token allows a part alone. */
+export type PartialFilters = 'refuse' | 'deliver'
+
+/** `deliver`: its deliveries are judged one by one, as all are. */
+const mayHold = (acl: Acl, filter: string, qos: Qos, partial: PartialFilters): boolean =>
+  maySubscribe(acl, filter, qos) || (partial === 'deliver' && maySubscribeInPart(acl, filter, qos))
+
 /** Gives for each filter 0 (it goes to the broker) or the reason code of its refusal. */
 export function judgeSubscribe(
   acl: Acl,
   filters: readonly string[],
   qos: readonly Qos[],
-  limits: { subscriptions_per_packet: number; topic_levels_max: number },
+  limits: {
+    subscriptions_per_packet: number
+    topic_levels_max: number
+    partial_filters: PartialFilters
+  },
 ): Uint8Array {
   const codes = new Uint8Array(filters.length)
   if (filters.length > limits.subscriptions_per_packet) return codes.fill(QUOTA_EXCEEDED)
@@ -170,7 +188,7 @@ export function judgeSubscribe(
     const filter = filters[i]!
     if (parseSubscription(filter, limits.topic_levels_max) === null) {
       codes[i] = TOPIC_FILTER_INVALID
-    } else if (!maySubscribe(acl, filter, qos[i]!)) {
+    } else if (!mayHold(acl, filter, qos[i]!, limits.partial_filters)) {
       codes[i] = NOT_AUTHORIZED
     }
   }
@@ -182,10 +200,14 @@ export function judgeDelivery(acl: Acl, topic: string): boolean {
 }
 
 /** Filters that a narrower token no longer covers. */
-export function findLost(acl: Acl, subscriptions: Iterable<readonly [string, Qos]>): string[] {
+export function findLost(
+  acl: Acl,
+  subscriptions: Iterable<readonly [string, Qos]>,
+  { partial_filters }: { partial_filters: PartialFilters },
+): string[] {
   const lost: string[] = []
   for (const [filter, qos] of subscriptions) {
-    if (!maySubscribe(acl, filter, qos)) lost.push(filter)
+    if (!mayHold(acl, filter, qos, partial_filters)) lost.push(filter)
   }
   return lost
 }

@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config'
 const root = new URL('..', import.meta.url).pathname
 
 /** Tests of the MQTT door that start programs, or wait for the ends of real intervals. */
-const SLOW_AT_THE_DOOR = 'test/proxy-node/**/{mosquitto,renewal,upstream}.test.ts'
+const SLOW_AT_THE_DOOR = 'test/proxy-node/**/{mosquitto,partial_filters,renewal,upstream}.test.ts'
 
 export default defineConfig({
   root,

@@ -13,6 +13,7 @@ import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
+import { claimPageRoutes } from './devices/claiming/claim_page_routes.ts'
 import { claimRoutes } from './devices/getting_in/claim_routes.ts'
 import { policyRoutes } from './devices/policies/routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
@@ -126,6 +127,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   app.route('/', policyRoutes())
   app.route('/', protocolRoutes())
   app.route('/', claimRoutes())
+  app.route('/', claimPageRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
   const onSessionsEnded = afterSessionsEnded

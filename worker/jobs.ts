@@ -1,6 +1,7 @@
 // Jobs that run on a timer. Each job has a lease in the database, so that of many instances one
 // runs it. A job that fails is logged and tried again when its lease has run out.
 
+import { removeEndedMemberships } from './access/places/membership_ends.ts'
 import { deleteOldIdempotencyKeys } from './api/idempotency.ts'
 import { deleteOldAttempts } from './attempts.ts'
 import type { Context } from './context.ts'
@@ -8,6 +9,7 @@ import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceJobs } from './devices/bulk/job_store.ts'
 import { workOnJobs } from './devices/bulk/job_work.ts'
+import { deleteOldClaimCodes } from './devices/claiming/claim_code_store.ts'
 import { deleteOldClaimProofs } from './devices/getting_in/claim_store.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
@@ -70,6 +72,7 @@ export const JOBS: readonly Job[] = [
         ...forgetOldMails(cx, settings.mail_ttl),
         ...deleteOldDeviceTokens(cx),
         deleteOldClaimProofs(cx),
+        deleteOldClaimCodes(cx),
         ...deleteOldDeviceJobs(cx),
         ...deleteOldProtocolState(cx),
       ])
@@ -86,6 +89,7 @@ export const JOBS: readonly Job[] = [
     },
   },
   { name: 'closed_accounts', every: 300, run: (cx) => deleteDueAccounts(cx, endAllAccess) },
+  { name: 'ended_memberships', every: 50, run: removeEndedMemberships },
   { name: 'status', every: 50, run: spreadStatus },
   { name: 'bulk', every: 50, run: workOnJobs },
   { name: 'lapsed_consents', every: 50, run: endLapsedAccess },

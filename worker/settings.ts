@@ -11,6 +11,7 @@ import { CONSENT_SETTINGS } from './settings/consent_settings.ts'
 import { DEVICE_SETTINGS } from './settings/device_settings.ts'
 import { FACTOR_SETTINGS } from './settings/factor_settings.ts'
 import { PASSWORD_SETTINGS } from './settings/password_settings.ts'
+import { PLACE_SETTINGS } from './settings/place_settings.ts'
 import {
   type Setting,
   type SettingScope,
@@ -214,6 +215,7 @@ export const SETTINGS = {
   ...DEVICE_SETTINGS,
   ...PASSWORD_SETTINGS,
   ...CONSENT_SETTINGS,
+  ...PLACE_SETTINGS,
   secret_attempts_per_address: setting({
     schema: z.int().min(3).max(100_000),
     default: 20,

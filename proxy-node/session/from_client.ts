@@ -284,7 +284,8 @@ export class FromClient {
       }
       if (judgement.decision === 'replace') {
         this.#state.identity = judgement.identity
-        this.#state.takeBack(findLost(judgement.identity.acl, this.#state.subscriptions.current))
+        const { subscriptions, limits } = this.#state
+        this.#state.takeBack(findLost(judgement.identity.acl, subscriptions.current, limits))
         this.#state.control.noteReplacement(judgement.identity)
       }
       this.#state.flow.unblock(VERIFYING)

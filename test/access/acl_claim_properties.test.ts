@@ -82,6 +82,7 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
   const groups = objects.filter((object) => object in BELOW)
   const device = own && DEVICES[own.id]
   return {
+    comingDenial: [],
     grants: given.map(({ object, templates }, i) => ({
       id: `grt_${i}`,
       subject_id: SUBJECT,

@@ -236,9 +236,9 @@ describe('members', () => {
     await make('POST /v1/groups/g/members', { id: 'app' })
     const members = (await make('GET /v1/groups/g/members'))['items']
     expect(members).toEqual([
-      { id: 'ann', kind: 'user', created_at: 1_800_000_000 },
-      { id: 'app', kind: 'client', created_at: 1_800_000_000 },
-      { id: 'dim', kind: 'device', created_at: 1_800_000_000 },
+      { id: 'ann', kind: 'user', created_at: 1_800_000_000, expires_at: null },
+      { id: 'app', kind: 'client', created_at: 1_800_000_000, expires_at: null },
+      { id: 'dim', kind: 'device', created_at: 1_800_000_000, expires_at: null },
     ])
     const devices = (await make('GET /v1/groups/g/members?kind=device'))['items'] as unknown[]
     expect(devices.length).toBe(1)

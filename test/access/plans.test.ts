@@ -51,7 +51,7 @@ test('no statement of rights, decisions or power walks through a whole table', a
     ...Object.values(narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1)),
     findEvaluation(question, 1),
     listActions(question, 1),
-    listExplanations(question, 9),
+    listExplanations(question, 9, 1),
     listAccessOf('ann', '', 9, 1),
     listAccessTo('lamp', { object_id: '', id: '' }, 9, 1),
     ...(['device', 'group', 'user'] as const).flatMap((kind) => [

@@ -55,6 +55,7 @@ const rowsOf = (
   ownGroups: RightsRows['ownGroups'],
   mqtt_client_id: string | null,
 ): RightsRows => ({
+  comingDenial: [],
   grants: [],
   groupsBelow: [],
   devices: [],

@@ -17,7 +17,7 @@ import {
   worldArb,
   writeWorld,
 } from './decisions/world.ts'
-import { actor, type House, startHouse } from './fixture.ts'
+import { actor, details, type House, startHouse } from './fixture.ts'
 
 const allow = (topic: string) => ({ permission: 'allow', action: 'publish', topic })
 
@@ -152,6 +152,48 @@ test('a group gets another house by those alone who could give its roles there',
   await make('POST /v1/grants', { subject: 'ann', role: 'keeper', object: 'site-2' })
   await make('PATCH /v1/groups/flat', { kind: 'floor' }, { as })
   expect(await rulesOf(house, 'bob')).toEqual(['s/site-2/door'])
+})
+
+test('a group with devices gets another house by those alone who could give the rules of their types there', async () => {
+  const house = await startHouses()
+  const { make, call, device, deviceType } = house
+  await deviceType('bell', [allow('s/${site.id}/bells'), allow('s/${site.id}/d/${device.id}')])
+  await make('POST /v1/groups', { id: 'floor', kind: 'floor', parent_id: 'site-1' })
+  await make('POST /v1/groups', { id: 'other', kind: 'floor', parent_id: 'site-1' })
+  await make('POST /v1/groups', { id: 'room', kind: 'room', parent_id: 'floor' })
+  await make('POST /v1/groups', { id: 'flat', kind: 'site', parent_id: 'floor' })
+  await device('bell-1', { type: 'bell', groups: ['room'] })
+  await device('bell-2', { type: 'bell', groups: ['flat'] })
+  await make('POST /v1/roles', { name: 'clerk', permissions: ['access:write'] })
+  await make('POST /v1/roles', { name: 'ringer', acl: [allow('s/${site.id}/bells')] })
+  await make('POST /v1/grants', { subject: 'ann', role: 'clerk', object: '*' })
+  const as = actor('user', 'ann', 'access:write')
+  const move = (parent_id: string | null, kind?: string) =>
+    call('PATCH /v1/groups/floor', { parent_id, ...(kind === undefined ? {} : { kind }) }, { as })
+  const rules = async () => [await rulesOf(house, 'bell-1'), await rulesOf(house, 'bell-2')]
+  const before = await rules()
+  expect(before[0]).toContain('s/site-1/bells')
+  const isRefused = async (answer: ReturnType<typeof call>) => {
+    expect([(await answer).status, details(await answer)]).toEqual([
+      403,
+      expect.stringContaining('the device type bell'),
+    ])
+    expect(await rules()).toEqual(before)
+  }
+  await isRefused(move('site-2'))
+  await isRefused(move('site-1', 'site'))
+  // Where there is no house they lose the one that they have.
+  await isRefused(move(null))
+  // To hold the rules there alone is too little: those of here end.
+  await make('POST /v1/grants', { subject: 'ann', role: 'ringer', object: 'site-2' })
+  await isRefused(move('site-2'))
+  // Within a house nothing changes for them.
+  await make('PATCH /v1/groups/room', { parent_id: 'other' }, { as })
+  await make('PATCH /v1/groups/room', { parent_id: 'floor' }, { as })
+  await make('POST /v1/grants', { subject: 'ann', role: 'ringer', object: 'site-1' })
+  await make('PATCH /v1/groups/floor', { parent_id: 'site-2' }, { as })
+  expect((await rules())[0]).toContain('s/site-2/bells')
+  expect((await rules())[1]).toEqual(before[1])
 })
 
 // --- the property -----------------------------------------------------------------------------

@@ -131,10 +131,11 @@ beforeAll(async () => {
       users: [{ id: 'ann', email: 'ann@example.com', profile: { birthdate: '2020-01-01' } }],
       groups: [{ id: 'site-1', kind: 'site' }],
       roles: [{ name: 'resident', permissions: ['device:read'] }],
-      device_types: [{ name: 'meter' }],
+      device_types: [{ name: 'meter' }, { name: 'box', claim: 'once' }],
       devices: [
         { id: 'meter-1', type: 'meter' },
         { id: 'meter-2', type: 'meter' },
+        { id: 'box-1', type: 'box', status: 'unclaimed' },
         {
           id: 'meter-3',
           type: 'meter',
@@ -182,6 +183,7 @@ beforeAll(async () => {
     ['claim-tokens', { type: 'meter' }],
     ['device-cas', { name: 'works', certificate: AUTHORITY }],
     ['jobs', { filter: { tag: 'none' }, change: { action: 'suspend' } }],
+    ['devices/box-1/claim-code', {}],
   ] as const) {
     const made = await send({ method: 'POST', url: `/v1/${path}`, body: JSON.stringify(body) })
     expect(made.status, path).toBe(path === 'jobs' ? 202 : 201)
@@ -233,7 +235,8 @@ const namesIn = ({ path }: Operation): string[] =>
 const urlOf = ({ path, operationId }: Operation, values: Record<string, string> = {}): string => {
   // It would end what the others look at.
   const isRelease = operationId === 'releaseDevice'
-  const there = isRelease ? { id: 'meter-2' } : (THERE[path.split('/')[2] ?? ''] ?? {})
+  const other = isRelease ? 'meter-2' : path.endsWith('/claim-code') ? 'box-1' : null
+  const there = other === null ? (THERE[path.split('/')[2] ?? ''] ?? {}) : { id: other }
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? there[name] ?? 'none')
 }
 

@@ -105,6 +105,11 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   cancelJob: 'it changes no device, and none of others is seen within a reach: devices/jobs',
   undoJob: 'each device is compared as one is: devices/jobs',
   releaseDevice: [() => ['/v1/devices/robot/release'], () => ['/v1/devices/hub/release']],
+  createClaimCode: [
+    () => ['/v1/devices/robot/claim-code', {}],
+    () => ['/v1/devices/hub/claim-code', {}],
+  ],
+  withdrawClaimCode: [() => ['/v1/devices/robot/claim-code'], () => ['/v1/devices/hub/claim-code']],
   createClaimToken: [
     () => ['/v1/claim-tokens', { type: 'broad' }],
     () => ['/v1/claim-tokens', { type: 'plain', group: 'bosses' }],

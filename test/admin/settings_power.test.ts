@@ -24,6 +24,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   mail_codes: 'on',
   sign_in_links: 'on',
   sign_in_names: ['email'],
+  owner_role: 'operator',
   privacy_uri: 'https://home.example/privacy',
 }
 

@@ -8,6 +8,7 @@ import { credentialSchema } from '../../worker/devices/credentials.ts'
 import { deviceTypeSchema } from '../../worker/devices/device_types.ts'
 import { importDevices } from '../../worker/devices/getting_in/device_import.ts'
 import { listKeysMadeIn } from '../../worker/devices/made_in_place.ts'
+import { demandRotation, demandRotationOfType } from '../../worker/devices/self/rotation.ts'
 import type { TestWorker } from '../context.ts'
 import { asserted, assertion, makeSigner } from '../oauth/token_fixtures.ts'
 import { statusOf } from '../status/status_reader.ts'
@@ -145,6 +146,31 @@ test.each(CREDENTIAL_KINDS)(
     expect(made).toEqual([expect.objectContaining({ id: body.id, made_by: 'ann' })])
     expect((await api('POST', '/v1/devices/dev-1/release')).status).toBe(200)
     expect((await tokenBy(worker, own, 'dev-1')).status).toBe(401)
+  },
+)
+
+/** A secret does not rotate: an operator adds another one. */
+test.each(CREDENTIAL_KINDS.filter((kind) => kind !== 'secret'))(
+  '%s: ended by the demand for other keys, of a device and of a type',
+  async (kind) => {
+    const { worker, api } = await startWithDevice()
+    const list = '/v1/devices/dev-1/credentials'
+    const cx = worker.context()
+    const rotate_by = worker.clock.now + 1000
+    await api('POST', list, (await SAMPLES[kind]()).credential)
+    await demandRotation(cx, 'dev-1', { rotate_by })
+    const [first] = (await api('GET', list)).body.items
+    expect(first).toMatchObject({ rotate_by, expires_at: rotate_by })
+    await api('POST', '/v1/devices', {
+      id: 'dev-2',
+      type: 'meter',
+      credentials: [(await SAMPLES[kind]()).credential],
+    })
+    await demandRotationOfType(cx, 'meter', { rotate_by: rotate_by + 1 })
+    const [second] = (await api('GET', '/v1/devices/dev-2/credentials')).body.items
+    expect(second).toMatchObject({ rotate_by: rotate_by + 1, expires_at: rotate_by + 1 })
+    const ending = await api('GET', `/v1/devices?key_ends_before=${rotate_by + 2}`)
+    expect(ending.body.items.map(({ id }: { id: string }) => id)).toEqual(['dev-1', 'dev-2'])
   },
 )
 

@@ -261,3 +261,27 @@ test('a filter that is empty or not known is refused, since it would select more
     expect(answer.status, wrong.action).toBe(400)
   }
 })
+
+test('a page of results within a reach examines a bounded number of lines, and its cursor goes on', async () => {
+  const { worker, as, runJob } = await startFleet()
+  const ann = await as('ann')
+  const job = await runJob(ann, { tag: 'old' }, { action: 'suspend' })
+  // Devices that the actor reaches no more.
+  await worker.context().db.write([
+    sql`delete from device_job_line`,
+    sql`with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000)
+      insert into device_job_line (job_id, device_id, result)
+      select ${String(job['id'])}, 'gone-' || i, 'failed' from n`,
+    sql`insert into device_job_line (job_id, device_id, result)
+      values (${String(job['id'])}, 'lamp-1', 'failed')`,
+  ])
+  for (const query of ['limit=5', 'limit=5&result=failed']) {
+    const first = await ann(`GET /v1/jobs/${job['id']}/results?${query}`)
+    expect(first.body.items, query).toEqual([])
+    const cursor = first.body['next_cursor']
+    const rest = await ann(`GET /v1/jobs/${job['id']}/results?${query}&cursor=${cursor}`)
+    expect(rest.body, query).toMatchObject({ items: [{ device: 'lamp-1' }], next_cursor: null })
+  }
+  const one = await ann(`GET /v1/jobs/${job['id']}/results?device=lamp-1`)
+  expect(one.body).toMatchObject({ items: [{ device: 'lamp-1' }], next_cursor: null })
+})

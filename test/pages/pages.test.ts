@@ -11,6 +11,12 @@ import {
   undoAddressPage,
 } from '../../worker/pages/account/address_page.ts'
 import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
+import {
+  claimCodePage,
+  claimedPage,
+  claimPage,
+  claimSignInPage,
+} from '../../worker/pages/account/claim_page.ts'
 import { closedPage, closingPage, keepPage } from '../../worker/pages/account/closing_page.ts'
 import {
   EXPORT_FIELDS,
@@ -349,6 +355,37 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
+  claim_code: claimCodePage({ csrf: text, error: text }, m),
+  claim_sign_in: claimSignInPage(
+    { type: text, name: text, serial: text, token: text, csrf: text },
+    m,
+  ),
+  claim: claimPage(
+    {
+      ...{ type: text, name: text, serial: text, token: text, csrf: text },
+      account: { email: text, name: text },
+      places: [{ id: text, name: text }],
+      ...{ newPlace: text, chosen: text, newName: text, error: text },
+    },
+    m,
+  ),
+  claim_first_place: claimPage(
+    {
+      ...{ type: text, name: null, serial: null, token: text, csrf: text },
+      account: { email: text, name: null },
+      ...{ places: [], newPlace: text, chosen: text, newName: text },
+    },
+    m,
+  ),
+  claim_no_place: claimPage(
+    {
+      ...{ type: text, name: null, serial: null, token: text, csrf: text },
+      account: { email: text, name: null },
+      ...{ places: [], newPlace: null, chosen: text, newName: text },
+    },
+    m,
+  ),
+  claimed: claimedPage({ place: text }, m),
   transferred: transferredPage({ place: text, ended: ENDED }, m),
   export: exportPage({ email: text, name: text, csrf: text }, m),
   exported: exported(text, m),

@@ -9,6 +9,7 @@ import {
   mayPublish,
   mayReceive,
   maySubscribe,
+  maySubscribeInPart,
   orderAcl,
   parseAcl,
   type Qos,
@@ -126,6 +127,35 @@ describe('judgement', () => {
     fc.assert(property, { seed, numRuns })
     report('subscribe is exact', counts)
     expect(counts.allowed).toBeGreaterThan(numRuns / 20)
+  })
+
+  test('a filter is taken in part only where some topic of it may be received, and whole ones always', () => {
+    const counts = { whole: 0, inPart: 0, refused: 0, missed: 0 }
+    const property = fc.property(rulesAndFilter, qos, ({ list, requested }, q) => {
+      const acl = aclOf(orderAcl(list))
+      const bits = matched(requested)
+      const isReached = topics.some(
+        (topic, i) => isListed(bits, i) && naiveReceive(orderAcl(list), topic),
+      )
+      const inPart = maySubscribeInPart(acl, requested, q)
+      expect(maySubscribeInPart(acl, `$share/g/${requested}`, q)).toBe(false)
+      if (requested.startsWith('$')) expect(inPart).toBe(false)
+      else if (maySubscribe(acl, requested, q)) {
+        counts.whole++
+        // One allowance for the QoS covers it, so it covers what narrower ones say of it.
+        const narrower = list.some((r) => r.permission === 'allow' && r.qos !== undefined)
+        if (!narrower) expect(inPart).toBe(true)
+      } else if (inPart) counts.inPart++
+      else counts.refused++
+      if (inPart && !isReached) counts.missed++
+      const isAnyQos = list.every((r) => r.qos === undefined)
+      if (isReached && isAnyQos && !requested.startsWith('$')) expect(inPart).toBe(true)
+    })
+    fc.assert(property, { seed, numRuns })
+    report('in part', counts)
+    expect(counts.inPart).toBeGreaterThan(numRuns / 50)
+    // Several denials that only together leave nothing are not seen; nothing is delivered then.
+    expect(counts.missed).toBeLessThan(counts.inPart / 4)
   })
 
   test('publish and receive are allowed and refused exactly as the oracle says', () => {

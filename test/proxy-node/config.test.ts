@@ -22,6 +22,7 @@ const defaultLimits: SessionLimits = {
   session_expiry_max_s: null,
   denied_publish_3: 'acknowledge',
   denied_resumed_delivery: 'drop',
+  partial_filters: 'refuse',
   buffer_high_water: 65_536,
   write_stall_timeout_ms: 60_000,
   broker_timeout_ms: 10_000,
@@ -215,6 +216,14 @@ describe('numbers and choices', () => {
 })
 
 describe('faults', () => {
+  test('filters in part and the end of a session by a dropped delivery exclude each other', () => {
+    expect(read({ MQTT_PARTIAL_FILTERS: 'deliver' }).limits.partial_filters).toBe('deliver')
+    const both = { MQTT_PARTIAL_FILTERS: 'deliver', MQTT_DENIED_RESUMED_DELIVERY: 'clean' }
+    expect(faultsOf({ ...upstream, ...both })).toEqual([
+      expect.stringContaining('MQTT_PARTIAL_FILTERS'),
+    ])
+  })
+
   test('are told all together', () => {
     const faults = faultsOf({
       ISSUER: 'x',

@@ -187,7 +187,11 @@ describe('publishing', () => {
   })
 })
 
-const limits = { subscriptions_per_packet: 8, topic_levels_max: 4 }
+const limits = {
+  subscriptions_per_packet: 8,
+  topic_levels_max: 4,
+  partial_filters: 'refuse' as const,
+}
 
 describe('subscribing', () => {
   test('each filter is judged in its place', () => {
@@ -215,6 +219,43 @@ describe('subscribing', () => {
     expect([...codes]).toEqual(asked.map((a) => a[2]))
   })
 
+  test.each<[string, 0 | 1 | 2, number]>([
+    ['h/+/state', 1, 0],
+    ['h/#', 2, 0],
+    ['h/lamp/+', 0, 0],
+    ['#', 0, 0],
+    ['+/+/state', 0, 0],
+    // Nothing of it may come.
+    ['h/lock/+', 0, 0x87],
+    ['h/+/set', 0, 0x87],
+    ['other/#', 0, 0x87],
+    // One of its topics may come at QoS 0 alone.
+    ['q/+', 0, 0],
+    ['q/+', 1, 0x87],
+    // A member of the group that may not see it would take it from the others.
+    ['$share/g/h/+/state', 0, 0x87],
+    ['$share/g/h/lamp/state', 0, 0],
+    // A broker may make another filter of it.
+    ['$queue/#', 0, 0x87],
+    ['$SYS/#', 0, 0x87],
+    ['$SYS/load', 0, 0],
+    ['h/#/x', 0, 0x8f],
+  ])(
+    'by setting, %s at QoS %i is answered %i where a part of it is allowed',
+    (filter, qos, code) => {
+      const acl = aclOf(
+        deny('subscribe', 'h/lock/#'),
+        allow('subscribe', 'h/+/state'),
+        allow('subscribe', 'q/a', { qos: [0] }),
+        allow('subscribe', 'q/b'),
+        allow('subscribe', '$queue/h'),
+        allow('subscribe', '$SYS/load'),
+      )
+      const deliver = { ...limits, partial_filters: 'deliver' as const }
+      expect([...judgeSubscribe(acl, [filter], [qos], deliver)]).toEqual([code])
+    },
+  )
+
   test('what a narrower token lost is found by its own QoS', () => {
     const held: [string, 0 | 1 | 2][] = [
       ['a', 1],
@@ -227,7 +268,10 @@ describe('subscribing', () => {
       allow('subscribe', 'c'),
       allow('subscribe', 'd/+'),
     )
-    expect(findLost(acl, held)).toEqual(['a', 'b', 'd/#'])
+    expect(findLost(acl, held, limits)).toEqual(['a', 'b', 'd/#'])
+    const deliver = { partial_filters: 'deliver' } as const
+    // `a` at QoS 1 is not delivered at QoS 0; of `d/#` a part is left.
+    expect(findLost(acl, held, deliver)).toEqual(['a', 'b'])
   })
 })
 

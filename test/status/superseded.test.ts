@@ -58,6 +58,16 @@ const cases: [string, readonly Whose[], Act, Act][] = [
     ({ worker }) => write(worker, sql`delete from "grant"`),
   ],
   [
+    'a membership that gets an end',
+    ['person'],
+    ({ worker }) => give(worker, 'team', 'resident', 'home'),
+    ({ worker }) =>
+      write(
+        worker,
+        sql`update membership set expires_at = ${worker.clock.now + 60} where member_id = 'ann'`,
+      ),
+  ],
+  [
     'a grant that is shortened',
     ['person'],
     ({ worker }) => give(worker, 'ann', 'resident', 'home'),

@@ -91,8 +91,9 @@ const callWith =
 export async function startHomes(
   document: Record<string, unknown> = HOMES,
   env: Record<string, string> = {},
+  started?: TestWorker,
 ) {
-  const worker = await startWorker(env)
+  const worker = started ?? (await startWorker(env))
   await applyBlueprint(worker.context(), document, {})
   await addApp(worker, { scope: `manage ${ALL_SCOPES} mqtt offline_access` })
   const ops = callWith(worker, await newClientToken(worker))

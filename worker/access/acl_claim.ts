@@ -25,9 +25,9 @@ import type { RightsRows } from './rights.ts'
 import { type HeldGrantRow, type OwnDeviceRow, ROWS_MAX } from './rights_store.ts'
 
 /**
- * `expires_at`: time at which the first grant behind an allowance ends. A token must not outlive
- * it, or the end of the grant would count only from the end of the token. `is_void`: one rule could
- * not be read, so there are no rules and no token may have any.
+ * `expires_at`: time at which the first grant behind an allowance ends, or the first denial begins
+ * that is granted already. A token must not outlive it, or the one would count only from the end of
+ * the token. `is_void`: one rule could not be read, so there are no rules and no token may have any.
  */
 export type CompiledAcl =
   | { rules: AclRule[]; expires_at: number | null; is_void?: true }
@@ -72,7 +72,7 @@ export function compileAcl(
 
   const found: AclRule[] = []
   const notes = new Set<string>()
-  let expires_at: number | null = null
+  let expires_at: number | null = rows.comingDenial[0]?.begins_at ?? null
   let work = 0
 
   /** False when the acl has to be empty. */

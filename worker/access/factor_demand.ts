@@ -17,7 +17,7 @@ export const accessDemandsFactor = (
   now: number,
   ofOperators: Condition,
 ): Condition =>
-  condition`exists (with recursive ${within(person)}, ${grantsHeld(person, now, 'withConditional')}
+  condition`exists (with recursive ${within(person, now)}, ${grantsHeld(person, now, 'withConditional')}
     select 1 from within join "group" g on g.id = within.id where g.require_factor = 1
     union all
     select 1 from held join role on role.name = held.role

@@ -5,7 +5,9 @@ import { unlessRefused } from '../db/database.ts'
 import { condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { grantEndSchema } from './grants.ts'
 import { noGroup } from './groups.ts'
+import { lasts, laterEnd } from './places/membership_ends.ts'
 import {
   assertMayMove,
   assertNothingLacks,
@@ -23,22 +25,44 @@ import { demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
   deleteMembership,
   demandMayBeMember,
+  endOfMembership,
   findGroup,
   findMember,
   idOfSubject,
   insertMembership,
   isMember,
+  isMemberUntil,
   listMembersAfter,
   type MemberRow,
+  updateMembershipEnd,
 } from './store.ts'
 
-export const memberInput = z.strictObject({ id: principalReference }).openapi('GroupMemberInput')
+export const memberInput = z
+  .strictObject({
+    id: principalReference,
+    expires_at: grantEndSchema
+      .nullable()
+      .optional()
+      .describe('until when a person is a member; null: for good; absent: as it is, else for good'),
+  })
+  .openapi('GroupMemberInput')
 
 export const memberSchema = z
-  .object({ id: idSchema, kind: z.enum(['user', 'client', 'device']), created_at: z.int() })
+  .object({
+    id: idSchema,
+    kind: z.enum(['user', 'client', 'device']),
+    created_at: z.int(),
+    expires_at: grantEndSchema.nullable().describe('until when; null: for good'),
+  })
   .openapi('GroupMember')
 
-type Candidate = { id: string; kind: PrincipalKind; is_member: number; may_move: number }
+type Candidate = {
+  id: string
+  kind: PrincipalKind
+  is_member: number
+  ends_at: number | null
+  may_move: number
+}
 
 /**
  * Within a reach, one that is a member there: nobody else is known, and nobody gets to see others
@@ -46,7 +70,8 @@ type Candidate = { id: string; kind: PrincipalKind; is_member: number; may_move:
  */
 const findCandidate = (cx: Context, group_id: string, member: Scalar): Statement<Candidate> =>
   sql`select p.id, p.kind, exists (
-      select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member,
+      select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id
+        and ${lasts(cx.now())}) as is_member, ${endOfMembership(group_id, scalar`p.id`)} as ends_at,
       ${mayMove(cx, member)} as may_move
     from principal p where p.id = ${member} and p.deleted_at is null
       and ${isWithinReach(cx, member)}`
@@ -64,7 +89,7 @@ export async function listMembers(
     rows,
   } = await cx.db.read({
     group: findGroup(id, isWithinReach(cx, id)),
-    rows: listMembersAfter(id, after, limit, kind),
+    rows: listMembersAfter(id, after, limit, kind, cx.now()),
   })
   if (group === undefined) throw noGroup()
   return pageOf(
@@ -77,48 +102,77 @@ export async function listMembers(
   )
 }
 
-/** Makes a user, client or device a member. Throws Problem. Round trips: 1 read, 1 write. */
+/**
+ * Makes a user, client or device a member, or gives a membership of a person another end. To move
+ * an end needs the power for the longer of the two. Throws Problem. Round trips: 1 read, 1 write.
+ */
 export async function addMember(
   cx: Context,
   group_id: string,
   reference: string,
+  expires_at?: number | null,
 ): Promise<{ member: MemberRow; added: boolean }> {
+  const now = cx.now()
   const member = idOfSubject(reference)
-  const lacking = lackingToMoveMember(cx, group_id, reference, member)
+  const longest = (id: string | Scalar) =>
+    scalar`case when ${isMember(group_id, id, now)}
+      then ${laterEnd(scalar`${expires_at ?? null}`, endOfMembership(group_id, id))}
+      else ${expires_at ?? null} end`
+  const lacking = lackingToMoveMember(cx, group_id, reference, member, longest(member))
+  const remains = leavesAnOperator(now, { member, group: group_id })
   const {
     group: [group],
     candidate: [candidate],
     lacks,
     rights,
+    state: [state],
   } = await cx.db.read({
     group: findGroup(group_id, isWithinReach(cx, group_id)),
     candidate: findCandidate(cx, group_id, member),
     lacks: lacking,
     rights: supposedRightsOf(cx, member, { joins: JSON.stringify([group_id]) }),
+    state: expires_at == null ? null : sql<{ remains: number }>`select ${remains} as remains`,
   })
   if (group === undefined) throw noGroup()
-  const wrong = (detail: string) =>
-    new Problem('invalid_request', 'this cannot be a member', [{ pointer: '/id', detail }])
+  const wrong = (detail: string, pointer = '/id') =>
+    new Problem('invalid_request', 'this cannot be a member', [{ pointer, detail }])
   if (candidate === undefined) throw wrong('there is no such user, client or device')
   if (candidate.kind === 'group') {
     throw wrong('a group is not a member: set parent_id of the group to put it below this one')
   }
   const { id, kind } = candidate
+  if (expires_at != null && kind !== 'user') {
+    throw wrong('only people are members until a time', '/expires_at')
+  }
+  if (expires_at != null && expires_at <= now) throw wrong('has passed', '/expires_at')
   assertMayMove(candidate)
   assertNothingLacks(lacks)
   if (candidate.is_member === 0) await assertFitsToken(cx, id, rights, '/id')
-  const isThere = isMember(group_id, id)
+  const end = expires_at === undefined && candidate.is_member === 1 ? candidate.ends_at : expires_at
+  const wanted = end ?? null
+  const ends = candidate.is_member === 1 && wanted !== null && candidate.ends_at === null
+  if (ends && state?.remains !== 1) throw lastOperator()
+  const isThere = isMember(group_id, id, now)
+  const isDone = isMemberUntil(group_id, id, wanted)
   const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
+  const changed = {
+    type: 'group.member_end_changed',
+    subject_id: id,
+    data: { group_id, expires_at: wanted },
+  } as const
   const {
     row: [row],
   } = await unlessRefused(
     cx.db.write({
       changes: [
-        ...demandWithinReach(cx, isThere, group_id, id),
+        ...demandWithinReach(cx, isDone, group_id, id),
         demandMayBeMember(group_id, id),
-        ...demandNothingLacks(isThere, ...lackingToMoveMember(cx, group_id, id)),
+        ...demandNothingLacks(isDone, ...lackingToMoveMember(cx, group_id, id, id, longest(id))),
+        ...(ends ? [demandOperatorLeft(isDone, remains)] : []),
         appendEvent(cx, event, condition`not ${isThere}`),
+        appendEvent(cx, changed, condition`${isThere} and not ${isDone}`),
         insertMembership(cx, group_id, id),
+        updateMembershipEnd(group_id, id, wanted),
       ],
       row: findMember(group_id, id),
     }),
@@ -132,7 +186,8 @@ export async function addMember(
 
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function removeMember(cx: Context, group_id: string, id: string): Promise<void> {
-  const lacking = lackingToMoveMember(cx, group_id, id)
+  const end = endOfMembership(group_id, id)
+  const lacking = lackingToMoveMember(cx, group_id, id, id, end)
   const remains = leavesAnOperator(cx.now(), { member: id, group: group_id })
   const {
     group: [group],
@@ -150,7 +205,7 @@ export async function removeMember(cx: Context, group_id: string, id: string): P
   assertMayMove(candidate)
   assertNothingLacks(lacks)
   if (state?.remains !== 1) throw lastOperator()
-  const isThere = isMember(group_id, id)
+  const isThere = isMember(group_id, id, cx.now())
   const isGone = condition`not ${isThere}`
   const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
   const write = cx.db.write([

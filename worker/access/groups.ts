@@ -374,7 +374,7 @@ export async function changeGroup(
     const done = groupIs(row)
     const demands = [
       ...demandWithinReach(cx, done, id),
-      ...demandNothingLacks(done, over, rehousing),
+      ...demandNothingLacks(done, over, ...rehousing),
     ]
     if (fields.includes('parent_id')) {
       if (parent_id === null || state?.leaves !== 1) {

@@ -32,6 +32,10 @@ export const invitedRightsSchema = {
     .max(MAX)
     .default([])
     .describe('groups of which the person becomes a member'),
+  groups_expire_at: grantEndSchema
+    .nullable()
+    .default(null)
+    .describe('until when the person is a member of them; null: for good'),
 }
 
 export type InvitedRights = {
@@ -42,12 +46,13 @@ export type InvitedRights = {
     condition: string | null
   }[]
   groups: readonly string[]
+  groups_expire_at: number | null
 }
 
 /** Lists what the actor lacks to give these rights to somebody who may not be there yet. */
 export const lackingToInvite = (
   cx: Context,
-  { grants, groups }: InvitedRights,
+  { grants, groups, groups_expire_at }: InvitedRights,
 ): readonly Statement<Lack>[] => [
   // A scope on everything is asked for where the actor is one of these.
   ...[...groups, ...grants.map(({ object }) => object)].flatMap((id) =>
@@ -57,7 +62,7 @@ export const lackingToInvite = (
   ),
   ...grants.map(({ role, object, expires_at }) => lackingToGrant(cx, role, object, expires_at)),
   // A person is no object, so nothing that others hold on the group comes with it.
-  ...groups.map((id) => lackingToMove(cx, id, scalar`null`)),
+  ...groups.map((id) => lackingToMove(cx, id, scalar`null`, scalar`${groups_expire_at}`)),
 ]
 
 /** Roles, objects and groups that these rights name and that are not there. */
@@ -85,16 +90,18 @@ export const partiesAreThere = (cx: Context, rights: InvitedRights): Condition =
 export const giveInvitedRights = (
   cx: Context,
   user_id: string,
-  { grants, groups }: InvitedRights,
+  { grants, groups, groups_expire_at }: InvitedRights,
   when: Condition,
 ): readonly Statement[] => [
   ...grants.flatMap((grant) => grantCreation(cx, { subject: user_id, ...grant }, when)),
-  ...groups.flatMap((group_id) => [
-    appendEvent(
-      cx,
-      { type: 'group.member_added', subject_id: user_id, data: { group_id, kind: 'user' } },
-      join([when, condition`not ${isMember(group_id, user_id)}`], ' and '),
-    ),
-    insertMembership(cx, group_id, user_id, when),
-  ]),
+  ...(groups_expire_at !== null && groups_expire_at <= cx.now() ? [] : groups).flatMap(
+    (group_id) => [
+      appendEvent(
+        cx,
+        { type: 'group.member_added', subject_id: user_id, data: { group_id, kind: 'user' } },
+        join([when, condition`not ${isMember(group_id, user_id, cx.now())}`], ' and '),
+      ),
+      insertMembership(cx, group_id, user_id, when, groups_expire_at),
+    ],
+  ),
 ]

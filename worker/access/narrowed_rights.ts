@@ -50,13 +50,7 @@ export function heldNarrowings<N extends Narrowing>(
   narrowings: readonly N[],
   { grants }: Pick<NarrowedRows, 'grants'>,
 ): N[] {
-  const holds = (object_id: string, action: string) =>
-    grants.some((grant) => {
-      if (grant.object_id !== object_id) return false
-      const permissions = JSON.parse(grant.permissions) as string[]
-      if (permissions.includes(action) || permissions.includes('manage')) return true
-      return VERBS.includes(action) && (readStoredAcl(grant.acl) ?? []).some(allowsVerb(action))
-    })
+  const holds = (object_id: string, action: string) => grants.some(givesAction(object_id, action))
   return narrowings.flatMap((narrowing) => {
     // Objects with the same actions stay together.
     const kinds = new Map<string, { actions: string[]; devices: string[]; groups: string[] }>()
@@ -74,8 +68,37 @@ export function heldNarrowings<N extends Narrowing>(
   })
 }
 
+const givesAction =
+  (object_id: string, action: string) =>
+  (grant: HeldGrantRow): boolean => {
+    if (grant.object_id !== object_id) return false
+    const permissions = JSON.parse(grant.permissions) as string[]
+    if (permissions.includes(action) || permissions.includes('manage')) return true
+    return VERBS.includes(action) && (readStoredAcl(grant.acl) ?? []).some(allowsVerb(action))
+  }
+
 const allowsVerb = (verb: string) => (template: AclTemplate) =>
   template.permission === 'allow' && (template.action === verb || template.action === 'all')
+
+/**
+ * When the first of these ends that the subject holds: an action on an object lasts as long as the
+ * last grant that gives it. Infinity: never.
+ */
+export function narrowingsEnd(
+  narrowings: readonly Narrowing[],
+  { grants }: Pick<NarrowedRows, 'grants'>,
+): number {
+  const ends = narrowings.flatMap(({ actions, devices, groups }) =>
+    [...devices, ...groups].flatMap((id) =>
+      actions.map((action) =>
+        Math.max(
+          ...grants.filter(givesAction(id, action)).map(({ expires_at }) => expires_at ?? Infinity),
+        ),
+      ),
+    ),
+  )
+  return Math.min(Infinity, ...ends)
+}
 
 /**
  * The rules for the `acl` claim of a narrowed token: every denial of the subject, and those
@@ -132,6 +155,7 @@ export function compileNarrowedAcl(
       })),
       ownDevice: [],
       ownGroups: [],
+      comingDenial: rights.comingDenial,
     },
     maxRules,
   )

@@ -1,7 +1,7 @@
 // Operators: active people who can sign in and hold `operator` on `*`. One statement with two
 // questions. The set-up link and ADMIN_EMAIL ask for those who hold it now, the guard of the last
 // operator for those who hold it for good.
-import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, sql } from '../db/sql.ts'
 
 /**
  * The loss by a change: a grant, a user who can sign in, a membership, or the place of a group in
@@ -10,7 +10,7 @@ import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
 export type Loss =
   | { grant: string }
   | { user: string }
-  | { member: string; group: string }
+  | { member: string | Scalar; group: string }
   | { moved: string; parent_id: string | null }
 
 /** A condition on the row `u` of a user: an active person with a way to sign in. */
@@ -30,6 +30,10 @@ const operatorGrants = (now: number, lasts: 'now' | 'for good', loss?: Loss): St
     lasts === 'now'
       ? condition`(g.expires_at is null or g.expires_at > ${now})`
       : condition`g.expires_at is null`
+  const isMember =
+    lasts === 'now'
+      ? condition`(m.expires_at is null or m.expires_at > ${now})`
+      : condition`m.expires_at is null`
   return sql`
   select g.id from "grant" g where g.role = 'operator' and g.object_id = '*' and g.id <> ${lost.grant}
     and g.condition is null
@@ -40,7 +44,7 @@ const operatorGrants = (now: number, lasts: 'now' | 'for good', loss?: Loss): St
         select g.subject_id
         union select c.id from reached join "group" c on ${parent} = reached.id)
       select 1 from reached cross join membership m on m.group_id = reached.id
-        cross join user u on u.id = m.member_id
+        and ${isMember} cross join user u on u.id = m.member_id
       where ${canSignIn} and u.id <> ${lost.user}
         and not (m.group_id = ${lost.group} and m.member_id = ${lost.member})))`
 }

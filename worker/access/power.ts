@@ -32,6 +32,7 @@ import {
   listConditioned,
   listConferred,
   listHoused,
+  listHousedTypes,
   listLacking,
   listLackingContent,
   listLackingReaders,
@@ -101,14 +102,16 @@ export const lackingToGrant = (
 
 /**
  * Lists what the actor lacks to let a member (or a group with all below it) enter or leave a group.
+ * `end`: until when it is a member, as SQL; the power is needed for as long.
  */
 export const lackingToMove = (
   cx: Context,
   group: string | Scalar,
   member: string | Scalar,
+  end: Scalar = scalar`null`,
 ): Statement<Lack> => {
   const value = (one: string | Scalar) => (typeof one === 'string' ? scalar`${one}` : one)
-  return lackingFor(cx, listConferred(value(group), value(member), cx.now()))
+  return lackingFor(cx, listConferred(value(group), value(member), cx.now(), end))
 }
 
 /**
@@ -125,13 +128,22 @@ export const lackingToTransfer = (cx: Context, group: string): Statement<Lack> =
 export const lackingOverGroup = (cx: Context, id: string): Statement<Lack> =>
   lackingToMove(cx, id, id)
 
-/** Lists what the actor lacks to let rules on a group and below it name another house. */
+/**
+ * Lists what the actor lacks to let rules name another house: those of roles on a group and below
+ * it, and those of the types of devices in there.
+ */
 export const lackingToRehouse = (
   cx: Context,
   id: string,
   kind: Scalar,
   parent_id: Scalar,
-): Statement<Lack> => lackingFor(cx, listHoused(id, kind, parent_id, cx.now()))
+): readonly Statement<Lack>[] =>
+  mayAll(cx)
+    ? []
+    : [
+        lackingFor(cx, listHoused(id, kind, parent_id, cx.now())),
+        ofEach(cx, (one) => listHousedTypes(one, id, kind, parent_id, cx.now())),
+      ]
 
 /**
  * Lists what the actor lacks to let a member enter or leave a group, with the rules of its own type
@@ -142,8 +154,9 @@ export const lackingToMoveMember = (
   group: string,
   member: string,
   id: string | Scalar = member,
+  end: Scalar = scalar`null`,
 ): readonly Statement<Lack>[] => [
-  lackingToMove(cx, group, id),
+  lackingToMove(cx, group, id, end),
   ...lackingToShape(
     cx,
     member,

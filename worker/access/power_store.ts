@@ -13,7 +13,7 @@ import {
   TRUE,
 } from '../db/sql.ts'
 import { isBelow } from './reach/reach_store.ts'
-import { grantsHeld, within } from './rights_store.ts'
+import { grantsHeld, nearestSite, within } from './rights_store.ts'
 
 /** A role on an object until a time (null: for good) that an actor wants to give or take. */
 export type NeededRow = { role: string; object_id: string; until: number | null }
@@ -66,7 +66,7 @@ export const listLacking = (
     select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.permissions) q
     where ${same} and q.value in (p.value, 'manage'))`
   return sql<Lack>`with recursive needed(role, object_id, until) as (${needed}),
-    ${within(who)}, ${grantsHeld(who, now)},
+    ${within(who, now)}, ${grantsHeld(who, now)},
     above(root, id) as (
       select object_id, object_id from needed
       union select a.root, m.group_id from above a join membership m on m.member_id = a.id
@@ -102,7 +102,7 @@ export const listLackingThere = (
   now: number,
 ): Statement<Lack> => {
   const who = scalar`${actor.id}`
-  return sql<Lack>`with recursive ${within(who)}, ${grantsHeld(who, now)},
+  return sql<Lack>`with recursive ${within(who, now)}, ${grantsHeld(who, now)},
     above(id) as (
       select ${object_id}
       union select m.group_id from membership m where m.member_id = ${object_id}
@@ -120,7 +120,7 @@ export const listLackingThere = (
 /** A CTE `everywhere(permissions, acl)`: the roles that the actor holds on `*` for as long. */
 const heldEverywhere = (actor: Actor, until: number | null, now: number): Statement => {
   const who = scalar`${actor.id}`
-  return sql`${within(who)}, ${grantsHeld(who, now)},
+  return sql`${within(who, now)}, ${grantsHeld(who, now)},
     everywhere(permissions, acl) as (
       select r.permissions, r.acl from held join role r on r.name = held.role
       where held.object_id = '*' and (held.expires_at is null or held.expires_at >= ${until}))`
@@ -195,6 +195,15 @@ export type DeviceShape = {
   mqtt_client_id: Scalar
 }
 
+const reads = (variable: string) => condition`instr(t.value ->> 'topic', ${variable})`
+const isLevel = (variable: string) =>
+  condition`instr('/' || (t.value ->> 'topic') || '/', ${`/${variable}/`})`
+/** The rule `t.value` reads something that whoever may change a device chooses. */
+const readsChoice = condition`(${reads('${device.metadata.')} or ${reads('${clientid}')})`
+/** The rule `t.value` of a type speaks of the device itself. */
+const isOwn = condition`(${isLevel('${device.id}')} or ${isLevel('${subject.id}')})
+  and not ${readsChoice}`
+
 /**
  * Lists the type of a device when the actor may not give the rules of that type. Nothing is needed
  * for an allowance that names the device itself as a level and reads nothing else that can be
@@ -207,12 +216,6 @@ export const listLackingRules = (
   { type, groups, metadata, mqtt_client_id }: DeviceShape,
   now: number,
 ): Statement<Lack> => {
-  const reads = (variable: string) => condition`instr(t.value ->> 'topic', ${variable})`
-  const isLevel = (variable: string) =>
-    condition`instr('/' || (t.value ->> 'topic') || '/', ${`/${variable}/`})`
-  const readsChoice = condition`(${reads('${device.metadata.')} or ${reads('${clientid}')})`
-  const isOwn = condition`(${isLevel('${device.id}')} or ${isLevel('${subject.id}')})
-    and not ${readsChoice}`
   const isVoid = condition`(${reads('${clientid}')} and s.client_id is null
     or ${reads('${group.id}')} and json_array_length(s."groups") = 0
     or ${reads('${device.metadata.')} and not exists (select 1 from json_each(s.metadata) v
@@ -294,16 +297,24 @@ const inForceOrLater = (now: number): Condition =>
 /**
  * Lists the roles that move when `member` enters or leaves the group: the grants of the group and
  * of those above. For a member that can be an object they are also the roles that others hold on
- * these groups, now on the member. Before the member exists, `member` is the group.
+ * these groups, now on the member. Before the member exists, `member` is the group. `end`: of the
+ * membership.
  */
-export const listConferred = (group: Scalar, member: Scalar, now: number): Statement<NeededRow> => {
+export const listConferred = (
+  group: Scalar,
+  member: Scalar,
+  now: number,
+  end: Scalar = scalar`null`,
+): Statement<NeededRow> => {
+  const until = sql`case when (${end}) is null then g.expires_at
+    else min(coalesce(g.expires_at, ${end}), ${end}) end`
   const upward = sql`(with recursive upward(id) as (
       select (${group})
       union select g.parent_id from upward join "group" g on g.id = upward.id
         where g.parent_id is not null)
     select id from upward)`
   return sql<NeededRow>`
-    select g.role, g.object_id, g.expires_at from "grant" g
+    select g.role, g.object_id, ${until} from "grant" g
     where g.subject_id in ${upward} and ${inForceOrLater(now)}
     union
     select g.role, m.id, g.expires_at from principal m join "grant" g
@@ -333,8 +344,49 @@ export const listHoused = (
     cross join role r on r.name = g.role and instr(r.acl, ${'${site.id}'})
     where h.house is not null and ${inForceOrLater(now)}`
 
+/**
+ * Lists the types of devices whose rules speak of another house when the group gets this kind and
+ * parent, and which the actor may not give there, or here, where they end. Asked are the types of
+ * the devices in the group and below, but for those in a house of their own; as for
+ * `listLackingRules`, a rule that speaks of its device needs nothing.
+ */
+export const listHousedTypes = (
+  actor: Actor,
+  id: string,
+  kind: Scalar,
+  parent_id: Scalar,
+  now: number,
+): Statement<Lack> =>
+  sql<Lack>`with recursive ${heldEverywhere(actor, null, now)},
+    move(here, there, beyond) as materialized (
+      select here, case when is_site then ${id} else ${nearestSite(scalar`to_parent`)} end,
+        case when is_site then to_parent end
+      from (select ${nearestSite(scalar`${id}`)} as here, ${kind} = 'site' as is_site,
+        ${parent_id} as to_parent)),
+    above(side, id) as (
+      select 'here', here from move where here is not null and here is not there
+      union select 'there', there from move where there is not null and here is not there
+      union select 'there', beyond from move where beyond is not null and here is not there
+      union select a.side, g.parent_id from above a join "group" g on g.id = a.id
+        where g.parent_id is not null and (a.side = 'here' or a.id <> ${id})),
+    inside(id) as (
+      select ${id}
+      union select g.id from inside join "group" g on g.parent_id = inside.id
+        where g.kind <> 'site')
+    select distinct 'device type' as "of", y.name, '*' as object_id, 'acl' as missing
+    from device_type y, json_each(y.acl) t
+    where exists (select 1 from above) and ${reads('${site.id}')} and not ${writesRule}
+      and (t.value ->> 'permission' = 'deny' or not (${isOwn}) and (${readsChoice} or exists (
+        select 1 from above one where not exists (
+          select 1 from above a join held h on h.object_id = a.id and h.expires_at is null
+            join role r on r.name = h.role, json_each(r.acl) u
+          where a.side = one.side and u.value = t.value))))
+      and exists (select 1 from inside cross join membership m on m.group_id = inside.id
+        cross join device d on d.id = m.member_id where d.type = y.name)
+    limit 20`
+
 /** Every grant that a principal holds, itself or through its groups. */
 export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>
   sql<NeededRow>`select g.role, g.object_id, g.expires_at from "grant" g
     where ${inForceOrLater(now)} and (g.subject_id = ${id} or g.subject_id in (
-      with recursive ${within(scalar`${id}`)} select id from within))`
+      with recursive ${within(scalar`${id}`, now)} select id from within))`

@@ -4,6 +4,7 @@
 import type { Answers } from '../db/database.ts'
 import { type Scalar, type Statement, scalar } from '../db/sql.ts'
 import {
+  findComingDenial,
   findOwnDevice,
   listGroupsBelow,
   listHeldGrants,
@@ -28,21 +29,27 @@ export function rightsOf(
     devices: listObjectDevices(who, now, supposed),
     ownDevice: findOwnDevice(who),
     ownGroups: listOwnGroups(who, supposed),
+    comingDenial: findComingDenial(who, now, supposed),
   }
 }
 
 export type RightsRows = Answers<ReturnType<typeof rightsOf>>
 
+/** Permissions with the time at which each ends, in epoch seconds; Infinity: never. */
+export type HeldPermissions = ReadonlyMap<string, number>
+
 /**
- * The permissions of roles held without a condition, on `*` or on any group. A permission named
- * like a scope of the management API gives that scope there; the guard says how far a token with it
- * reaches.
+ * The permissions of roles held without a condition, on `*` or on any group, and until when. A
+ * permission named like a scope of the management API gives that scope there; the guard says how
+ * far a token with it reaches.
  */
-export function permissionsSomewhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {
-  return new Set(
-    grants
-      .filter(({ object_id, object_kind }) => object_id === '*' || object_kind === 'group')
-      .filter(({ condition }) => condition === null)
-      .flatMap((grant) => JSON.parse(grant.permissions) as string[]),
-  )
+export function permissionsSomewhere({ grants }: Pick<RightsRows, 'grants'>): HeldPermissions {
+  const held = new Map<string, number>()
+  for (const { object_id, object_kind, condition, permissions, expires_at } of grants) {
+    if ((object_id !== '*' && object_kind !== 'group') || condition !== null) continue
+    for (const one of JSON.parse(permissions) as string[]) {
+      held.set(one, Math.max(held.get(one) ?? 0, expires_at ?? Infinity))
+    }
+  }
+  return held
 }

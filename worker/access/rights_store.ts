@@ -2,18 +2,28 @@
 // groups around an object, and the rights that an actor lacks. Statements only; rights.ts,
 // power.ts say what the rows mean.
 import { join, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
+import { FOREVER, lasts } from './places/membership_ends.ts'
 
 /** Most rows that one statement of rights answers. One row more shows that there are too many. */
 export const ROWS_MAX = 4000
 
-/** A CTE `within(id)`: the groups that hold the subject, directly or as groups above those. */
-export const within = (subject: Scalar): Statement => sql`within(id) as (
-  select group_id from membership where member_id = ${subject}
+/**
+ * A CTE `within(id, until)`: the groups that hold the subject, directly or as groups above those,
+ * and until when by which membership.
+ */
+export const within = (
+  subject: Scalar,
+  now: number,
+): Statement => sql`within(id, until) as materialized (
+  select m.group_id, coalesce(m.expires_at, ${FOREVER}) from membership m
+    where m.member_id = ${subject} and ${lasts(now)}
   union
-  select g.parent_id from within join "group" g on g.id = within.id where g.parent_id is not null)`
+  select g.parent_id, within.until from within join "group" g on g.id = within.id
+    where g.parent_id is not null)`
 
 /**
- * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. It is
+ * A CTE `held`: the grants in force whose subject is the subject or a group that holds it; each
+ * ends with the membership by which it is held, at the latest. It is
  * materialized; else the planner may begin at the objects and look through every grant. Without
  * `withConditional` only those without a condition: a condition is nothing that a statement can
  * judge, so these give no power.
@@ -23,12 +33,15 @@ export const grantsHeld = (
   now: number,
   withConditional?: 'withConditional',
 ): Statement => sql`held as materialized (
-  select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind,
-    max(g.created_at, coalesce(g.not_before, 0)) as since,
+  select g.id, g.subject_id, g.role, g.object_id,
+    nullif(min(coalesce(g.expires_at, ${FOREVER}), holder.until), ${FOREVER}) as expires_at,
+    o.kind as object_kind, max(g.created_at, coalesce(g.not_before, 0)) as since,
     g.condition, coalesce(g.condition_reads, '') as condition_reads
-  from "grant" g left join principal o on o.id = g.object_id and o.deleted_at is null
-  where (g.subject_id = ${subject} or g.subject_id in (select id from within))
-    and (g.not_before is null or g.not_before <= ${now})
+  from (select ${subject} as id, ${FOREVER} as until
+      union all select id, max(until) from within group by id) holder
+    cross join "grant" g on g.subject_id = holder.id
+    left join principal o on o.id = g.object_id and o.deleted_at is null
+  where (g.not_before is null or g.not_before <= ${now})
     and (g.expires_at is null or g.expires_at > ${now})
     and (g.object_id = '*' or o.id is not null)
     and (g.condition is null or ${withConditional !== undefined}))`
@@ -57,7 +70,7 @@ export type Supposition = {
 
 const rights = (subject: Scalar, now: number, supposed?: Supposition): Statement =>
   supposed === undefined
-    ? sql`subject(id) as (select (${subject})), ${within(ids)},
+    ? sql`subject(id) as (select (${subject})), ${within(ids, now)},
         ${grantsHeld(ids, now, 'withConditional')}`
     : sql`subject(id) as (select (${subject})), ${supposedRights(supposed, now)}`
 
@@ -79,12 +92,13 @@ function supposedRights(
       : sql`role(name, permissions, acl) as materialized (
           select name, permissions, acl from main.role where name <> ${role.name}
           union all select ${role.name}, ${role.permissions}, ${role.acl}),`
-  return sql`${roles} within(id) as (
-      select group_id from membership where member_id = ${ids}
-        and group_id not in (select value from json_each(${leaves}))
-      union select value from json_each(${joins})
+  return sql`${roles} within(id, until) as materialized (
+      select m.group_id, coalesce(m.expires_at, ${FOREVER}) from membership m
+        where m.member_id = ${ids} and ${lasts(now)}
+          and m.group_id not in (select value from json_each(${leaves}))
+      union select value, ${FOREVER} from json_each(${joins})
       union
-      select g.parent_id from within join "group" g on g.id = within.id
+      select g.parent_id, within.until from within join "group" g on g.id = within.id
         where g.parent_id is not null),
     stored as materialized (select * from (with ${grantsHeld(ids, now, 'withConditional')}
       select id, subject_id, role, object_id, expires_at, object_kind, since, condition,
@@ -95,7 +109,7 @@ function supposedRights(
 
 /** The same without the grants that hold under a condition. */
 const lastingRights = (subject: Scalar, now: number): Statement =>
-  sql`subject(id) as (select (${subject})), ${within(ids)}, ${grantsHeld(ids, now)}`
+  sql`subject(id) as (select (${subject})), ${within(ids, now)}, ${grantsHeld(ids, now)}`
 
 export type HeldGrantRow = {
   id: string
@@ -123,8 +137,24 @@ export const listHeldGrants = (
     from held join role on role.name = held.role
     order by held.id limit ${ROWS_MAX + 1}`
 
+/**
+ * When the first denial of the subject begins that is granted already, as SQL; null where none is
+ * to come. A role with a denial is known by its text.
+ */
+export const findComingDenial = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<{ begins_at: number | null }> =>
+  sql`with recursive ${rights(subject, now, supposed)}
+    select min(g.not_before) as begins_at
+    from (select id from subject union select id from within) one
+      cross join "grant" g on g.subject_id = one.id and g.not_before > ${now}
+        and (g.expires_at is null or g.expires_at > g.not_before)
+      cross join role on role.name = g.role and instr(role.acl, '"deny"')`
+
 /** The id of the nearest group of kind `site`: the group itself, or one above it. */
-const nearestSite = (group: Scalar): Scalar => scalar`(
+export const nearestSite = (group: Scalar): Scalar => scalar`(
   with recursive up(id, parent_id, kind, depth) as (
     select id, parent_id, kind, 0 from "group" where id = ${group}
     union
@@ -204,7 +234,13 @@ export const listObjectDevices = (
       or role.acl <> '[]' and held.condition is not null)
     limit ${ROWS_MAX + 1}`
 
-export type ClaimedRightRow = { kind: 'role' | 'group'; id: string; name: string }
+export type ClaimedRightRow = {
+  kind: 'role' | 'group'
+  id: string
+  name: string
+  /** When the right ends; null: never. */
+  expires_at: number | null
+}
 
 /**
  * For claims about a person: the roles on everything where the scope has `roles`, and where it has
@@ -221,16 +257,18 @@ export const listClaimedRights = (
       select instr(scope, ' roles ') > 0, instr(scope, ' groups ') > 0, ${root}
       from (select ' ' || (${scope}) || ' ' as scope)),
     subject(id) as materialized (select (${subject}) from wish where roles or groups),
-    ${within(ids)}, ${grantsHeld(ids, now)}, below(id) as (
+    ${within(ids, now)}, ${grantsHeld(ids, now)}, below(id) as (
       select g.id from wish cross join "group" g on g.id = wish.root where wish.groups
       union
       select g.id from below join "group" g on g.parent_id = below.id)
-    select 'role' as kind, role.name as id, role.name as name from role
-    where (select roles from wish)
-      and role.name in (select held.role from held where held.object_id = '*')
+    select 'role' as kind, held.role as id, held.role as name,
+      nullif(max(coalesce(held.expires_at, ${FOREVER})), ${FOREVER}) as expires_at
+    from held join role on role.name = held.role
+    where (select roles from wish) and held.object_id = '*'
+    group by held.role
     union all
-    select 'group', g.id, g.name
-    from subject cross join membership m on m.member_id = subject.id
+    select 'group', g.id, g.name, m.expires_at
+    from subject cross join membership m on m.member_id = subject.id and ${lasts(now)}
       cross join "group" g on g.id = m.group_id
     where (select groups from wish)
       and ((select root from wish) is null or g.id in (select id from below))

@@ -3,9 +3,10 @@
 import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { unlessRefused } from '../db/database.ts'
-import { condition, type Statement, scalar, sql } from '../db/sql.ts'
+import { type Condition, condition, refuseUnless, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
+import { acceptSettings, listSettings } from '../settings.ts'
 import { aclSchema, storedAcl } from './acl_templates.ts'
 import {
   assertNothingLacks,
@@ -31,7 +32,7 @@ import {
   updateRole,
 } from './store.ts'
 
-export { findRolesByNames } from './store.ts'
+export { findRolesByNames, roleExists } from './store.ts'
 
 /**
  * `manage` is every permission. A permission named like a scope of the management API gives that
@@ -273,6 +274,17 @@ export async function changeRole(
   throw changedMeanwhile()
 }
 
+const isOwnerRole = () =>
+  new Problem(
+    'conflict',
+    'the setting owner_role names this role: owners of places get it. Set owner_role to another role, or to an empty text, first',
+  )
+
+/** A condition: somebody made it the role of owners; the default is looked at by the reader. */
+const isNamedOwnerRole = (name: string): Condition =>
+  condition`exists (select 1 from setting
+    where name = 'owner_role' and value = ${JSON.stringify(name)})`
+
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function removeRole(
   cx: Context,
@@ -283,27 +295,33 @@ export async function removeRole(
   const {
     row: [row],
     lacks,
+    settings,
     use: [use],
   } = await cx.db.read({
     row: findRole(name),
     lacks: lacking,
+    settings: listSettings(),
     use: sql<{ unused: number }>`select ${roleIsUnused(name)} as unused`,
   })
   if (row === undefined) throw noRole()
   if (row.builtin === 1) throw isBuiltin(name)
   if (demanded !== null && demanded !== row.version) throw otherVersion()
   assertNothingLacks(lacks)
+  const { owner_role } = acceptSettings(cx, settings)
+  if (owner_role === name) throw isOwnerRole()
   const inUse = () => new Problem('conflict', 'the role is in use: delete the grants of it first')
   if (use?.unused !== 1) throw inUse()
   const write = cx.db.write([
     ...(demanded === null ? [] : [demandRoleVersion(name, demanded)]),
     ...demandNothingLacks(condition`not ${roleExists(name)}`, lacking),
     demandRoleUnused(name),
+    refuseUnless(condition`not ${roleExists(name)} or not ${isNamedOwnerRole(name)}`, 'owner_role'),
     appendEvent(cx, { type: 'role.deleted', data: { role: name } }, roleExists(name)),
     deleteRole(name),
   ])
   await unlessRefused(write, (reason) => {
     if (reason === 'power_not_held') throw changedMeanwhile()
+    if (reason === 'owner_role') throw isOwnerRole()
     throw reason === 'role_version' ? otherVersion() : inUse()
   })
 }

@@ -151,7 +151,7 @@ function memberOperations(api: Api): void {
   operation(api, {
     id: 'addGroupMember',
     at: 'POST /v1/groups/{id}/members',
-    summary: 'Put a user, device or client into a group',
+    summary: 'Put a user, device or client into a group, or move the end of a membership',
     scope: 'access:write',
     isWithinReach: true,
     params: byId,
@@ -161,7 +161,7 @@ function memberOperations(api: Api): void {
       201: json(memberSchema, 'The new member'),
     },
     async run(c, { params: { id }, body }) {
-      const { member, added } = await addMember(c.var.cx, id, body.id)
+      const { member, added } = await addMember(c.var.cx, id, body.id, body.expires_at)
       if (!added) return c.json(member, 200)
       c.header('Location', `/v1/groups/${id}/members/${member.id}`)
       return c.json(member, 201)

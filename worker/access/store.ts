@@ -9,6 +9,7 @@ import {
   type Condition,
   condition,
   insertInto,
+  insertWhere,
   join,
   list,
   refuseUnless,
@@ -20,6 +21,7 @@ import {
 } from '../db/sql.ts'
 import { emailKey, formerEmailKey } from '../email_address.ts'
 import { addressForms, userWithAddress } from './named_users.ts'
+import { lasts, laterEnd } from './places/membership_ends.ts'
 import { groupsBelow, isBelow } from './reach/reach_store.ts'
 
 /** No id has an `@`. */
@@ -107,8 +109,8 @@ export const demandPlaceOfNew = (id: string, parent_id: string): Statement =>
 export const demandPlace = (row: GroupRow): Statement =>
   refuseUnless(condition`${groupIs(row)} or ${mayHangBelow(row.id, row.parent_id)}`, 'group_place')
 
-export const insertGroup = (row: GroupRow): Statement =>
-  insertInto(group, row, sql<never>`on conflict (id) do nothing`)
+export const insertGroup = (row: GroupRow, when: Condition = TRUE): Statement =>
+  insertWhere(group, row, when, sql<never>`on conflict (id) do nothing`)
 
 export const groupExists = (id: string): Condition =>
   condition`exists (select 1 from "group" where id = ${id})`
@@ -154,25 +156,51 @@ export const deleteGroup = (id: string): Statement => sql`delete from "group" wh
 
 // --- membership -------------------------------------------------------------------------------
 
-export type MemberRow = { id: string; kind: 'user' | 'client' | 'device'; created_at: number }
+export type MemberRow = {
+  id: string
+  kind: 'user' | 'client' | 'device'
+  created_at: number
+  /** Null: for good. */
+  expires_at: number | null
+}
 
 export const listMembersAfter = (
   group_id: string,
   after: string,
   limit: number,
   kind: string | undefined,
+  now: number,
 ): Statement<MemberRow> =>
-  sql`select p.id, p.kind, m.created_at from membership m join principal p on p.id = m.member_id
+  sql`select p.id, p.kind, m.created_at, m.expires_at
+    from membership m join principal p on p.id = m.member_id
     where m.group_id = ${group_id} and m.member_id > ${after} and p.deleted_at is null
+      and ${lasts(now)}
       and (${kind ?? null} is null or p.kind = ${kind ?? null})
     order by m.member_id limit ${limit + 1}`
 
 export const findMember = (group_id: string, member_id: string): Statement<MemberRow> =>
-  sql`select p.id, p.kind, m.created_at from membership m join principal p on p.id = m.member_id
+  sql`select p.id, p.kind, m.created_at, m.expires_at
+    from membership m join principal p on p.id = m.member_id
     where m.group_id = ${group_id} and m.member_id = ${member_id}`
 
-export const isMember = (group_id: string, member_id: string): Condition =>
-  condition`exists (select 1 from membership where group_id = ${group_id} and member_id = ${member_id})`
+/** A condition: it is a member that has not ended. */
+export const isMember = (group_id: string, member_id: string | Scalar, now: number): Condition =>
+  condition`exists (select 1 from membership m
+    where m.group_id = ${group_id} and m.member_id = ${member_id} and ${lasts(now)})`
+
+/** A condition: it is a member until this time; null for good. */
+export const isMemberUntil = (
+  group_id: string,
+  member_id: string,
+  expires_at: number | null,
+): Condition =>
+  condition`exists (select 1 from membership
+    where group_id = ${group_id} and member_id = ${member_id} and expires_at is ${expires_at})`
+
+/** The end of a membership; null where there is none, or without an end. */
+export const endOfMembership = (group_id: string, member_id: string | Scalar): Scalar =>
+  scalar`(select expires_at from membership
+    where group_id = ${group_id} and member_id = ${member_id})`
 
 /** A condition: there are such a group and such a user, device or client. */
 const mayBeMember = (group_id: string, member_id: string): Condition =>
@@ -183,18 +211,32 @@ const mayBeMember = (group_id: string, member_id: string): Condition =>
 /** Demands that it may be a member, or that it is one. */
 export const demandMayBeMember = (group_id: string, member_id: string): Statement =>
   refuseUnless(
-    condition`${isMember(group_id, member_id)} or (${mayBeMember(group_id, member_id)})`,
+    condition`${isMember(group_id, member_id, 0)} or (${mayBeMember(group_id, member_id)})`,
     'member_unknown',
   )
 
+/** Inserts a membership. One that is there with an end gets the later of both. */
 export const insertMembership = (
   cx: Context,
   group_id: string,
   member_id: string,
   when: Condition = TRUE,
+  expires_at: number | null = null,
 ): Statement =>
-  sql`insert into membership (group_id, member_id, created_at)
-    select ${group_id}, ${member_id}, ${cx.now()} where ${when} on conflict do nothing`
+  sql`insert into membership (group_id, member_id, created_at, expires_at)
+    select ${group_id}, ${member_id}, ${cx.now()}, ${expires_at} where ${when}
+    on conflict (group_id, member_id) do update
+      set expires_at = ${laterEnd(scalar`membership.expires_at`, scalar`excluded.expires_at`)}
+      where membership.expires_at is not null`
+
+/** Gives a membership this end, be it earlier or later. */
+export const updateMembershipEnd = (
+  group_id: string,
+  member_id: string,
+  expires_at: number | null,
+): Statement =>
+  sql`update membership set expires_at = ${expires_at}
+    where group_id = ${group_id} and member_id = ${member_id} and expires_at is not ${expires_at}`
 
 /** Inserts memberships, a JSON array of `{ group_id, member_id }`, in groups that are there. */
 export const insertManyMemberships = (cx: Context, memberships: string): Statement =>

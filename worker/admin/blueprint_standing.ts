@@ -93,6 +93,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     memberships: listMembershipsOf(
       users.flatMap(({ email }) => email ?? []),
       userNames,
+      cx.now(),
     ),
     roleNames: listNamedRoles(grants.map(({ role }) => role)),
     typeNames: listNamedTypes([

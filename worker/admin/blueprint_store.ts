@@ -1,5 +1,6 @@
 // Statements that look up the entries of a blueprint, and the table `blueprint_entry`.
 import { userWithAddress } from '../access/named_users.ts'
+import { lasts } from '../access/places/membership_ends.ts'
 import { isMqttClientId } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import {
@@ -32,13 +33,14 @@ export const listTree = (): Statement<{ id: string; parent_id: string | null }> 
 export const listMembershipsOf = (
   emails: readonly string[],
   userNames: readonly string[],
+  now: number,
 ): Statement<{ group_id: string; member_id: string }> => {
   const forms = JSON.stringify(emails.map((email) => [emailKey(email), formerEmailKey(email)]))
   const one = { key: scalar`k.value ->> 0`, former: scalar`k.value ->> 1` }
   return sql`select group_id, member_id from json_each(${forms}) k
-    join membership on member_id = ${userWithAddress(one)}
+    join membership m on m.member_id = ${userWithAddress(one)} and ${lasts(now)}
     union all select group_id, member_id from login_id named
-    join membership on member_id = named.user_id
+    join membership m on m.member_id = named.user_id and ${lasts(now)}
     where named.kind = 'user_name' and ${among(scalar`named.key`, userNames.map(userNameKey))}`
 }
 

@@ -4,6 +4,7 @@
 import { jumpAccess } from '../access/store.ts'
 import type { Context } from '../context.ts'
 import { COUNTER_JUMP, sql } from '../db/sql.ts'
+import { withdrawAllClaimCodes } from '../devices/claiming/claim_code_store.ts'
 import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
 import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
@@ -49,6 +50,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     deleteAllSignUps(),
     revokeAllInvitations(cx),
     withdrawAllTransfers(cx),
+    withdrawAllClaimCodes(cx),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),
     withdrawAllMails(cx),

@@ -1,5 +1,6 @@
 // The parts of devices/ and oauth/ that stand on a place, for the transfer of identity/, which
 // knows neither.
+import { withdrawClaimCodesIn } from '../devices/claiming/claim_code_store.ts'
 import { endClaimTokensOf } from '../devices/getting_in/claim_store.ts'
 import {
   endKeysMadeIn,
@@ -17,6 +18,7 @@ export const PLACE_ENDS: PlaceEnds = {
   end: (cx, group_id, { end_credentials, end_tokens }, when) => [
     ...endLinksTo(cx, group_id, when),
     ...endClaimTokensOf(cx, group_id, when),
+    withdrawClaimCodesIn(cx, group_id, when),
     ...(end_credentials ? endKeysMadeIn(cx, group_id, when) : []),
     ...(end_tokens ? endTokensMadeIn(cx, group_id, when) : []),
   ],

@@ -1,8 +1,10 @@
 // Changes of settings (the table of ../settings.ts), by PATCH /v1/settings and by the blueprint.
 import { changedMeanwhile, demandPower, lackingToHandOn } from '../access/power.ts'
+import { findRolesByNames, roleExists } from '../access/roles.ts'
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { unlessRefused } from '../db/database.ts'
+import { refuseUnless } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import { judgeKeySet } from '../keys/public_key.ts'
@@ -108,11 +110,24 @@ function needsManage(fields: readonly string[]): Problem {
 /** Applies a merge patch. Other instances follow within a minute. Round trips: 1 read, 1 write. */
 export async function changeSettings(cx: Context, patch: SettingsPatch): Promise<Settings> {
   const lacking = lackingToHandOn(cx, ['manage'])
-  const { rows, lacks } = await cx.db.read({ rows: listSettings(), lacks: lacking })
+  const role = patch.owner_role ?? ''
+  const { rows, lacks, roles } = await cx.db.read({
+    rows: listSettings(),
+    lacks: lacking,
+    roles: findRolesByNames(role === '' ? [] : [role]),
+  })
   const plan = planSettings(cx, patch, acceptSettings(cx, rows))
   const powerful = plan.fields.filter((name) => scopeToChange(name) === 'manage')
   if (lacks.length > 0 && powerful.length > 0) throw needsManage(powerful)
-  const demands = powerful.length > 0 ? demandPower([lacking]) : []
+  if (plan.fields.includes('owner_role') && role !== '' && roles.length === 0) {
+    throw new Problem('invalid_request', 'the settings cannot be so', [
+      { pointer: '/owner_role', detail: 'there is no such role' },
+    ])
+  }
+  const demands = [
+    ...(powerful.length > 0 ? demandPower([lacking]) : []),
+    ...(role === '' ? [] : [refuseUnless(roleExists(role), 'role_unknown')]),
+  ]
   const write = cx.db.write({ demands, changes: plan.statements, after: listSettings() })
   const { after } = await unlessRefused(write, () => {
     throw changedMeanwhile()

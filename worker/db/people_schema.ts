@@ -23,6 +23,7 @@ export const invitation = sqliteTable(
     inviter_epoch: integer().notNull(), // of that person or client, when it was made
     grants: text().notNull(), // JSON array: role, object, expires_at
     groups: text().notNull(), // JSON array of ids
+    groups_expire_at: integer(), // of the memberships
     valid_for: integer().notNull(), // seconds from each sending
     created_at: integer().notNull(),
     expires_at: integer().notNull(),

@@ -124,10 +124,12 @@ export const membership = sqliteTable(
     group_id: text().notNull(),
     member_id: text().notNull(), // user, device or client
     created_at: integer().notNull(),
+    expires_at: integer(), // of people alone
   },
   (t) => [
     primaryKey({ columns: [t.group_id, t.member_id] }),
     index('membership_member').on(t.member_id),
+    index('membership_end').on(t.expires_at).where(sql`${t.expires_at} is not null`),
   ],
 )
 

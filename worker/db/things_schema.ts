@@ -102,11 +102,15 @@ export const device_text = sqliteTable(
 )
 
 /** Types whose devices have to take other keys: those before `demanded_at` end at `rotate_by`. */
-export const device_type_rotation = sqliteTable('device_type_rotation', {
-  type: text().primaryKey(),
-  demanded_at: integer().notNull(),
-  rotate_by: integer().notNull(),
-})
+export const device_type_rotation = sqliteTable(
+  'device_type_rotation',
+  {
+    type: text().primaryKey(),
+    demanded_at: integer().notNull(),
+    rotate_by: integer().notNull(),
+  },
+  (t) => [uniqueIndex('device_type_rotation_end').on(t.rotate_by, t.type)],
+)
 
 /** Authorities whose certificates devices authenticate with. */
 export const device_ca = sqliteTable(
@@ -185,6 +189,31 @@ export const claim_proof = sqliteTable(
   'claim_proof',
   { hash: text().primaryKey(), rid: text().notNull(), expires_at: integer().notNull() },
   (t) => [index('claim_proof_end').on(t.expires_at)],
+)
+
+/** Codes by which people claim devices; a device has one that is open at most. */
+export const device_claim = sqliteTable(
+  'device_claim',
+  {
+    id: text().primaryKey(),
+    hash: text().notNull().unique(), // keyed, of the code
+    device_id: text().notNull(),
+    made_by: text(), // id of the person or client; null: the system
+    maker: text().notNull(), // JSON object: the actor, by whose power the device is given away
+    maker_epoch: integer().notNull(), // of that person or client, when the code was made
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    used_by: text(), // rid
+    claimed_at: integer(),
+    withdrawn_at: integer(),
+  },
+  (t) => [
+    index('device_claim_device').on(t.device_id, t.id),
+    uniqueIndex('device_claim_open')
+      .on(t.device_id)
+      .where(sql`${t.used_by} is null and ${t.withdrawn_at} is null`),
+    index('device_claim_end').on(t.expires_at),
+  ],
 )
 
 /** Jobs over many devices. Triggers of `device_job_line` count in it. */

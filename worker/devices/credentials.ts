@@ -153,7 +153,7 @@ export const credentialSchema = z
 
 /** A credential as the API shows it, with `secret` when it was generated in this request. */
 export function describeCredential(row: LiveCredentialRow, secret?: string) {
-  const { id, kind, not_before, expires_at, revoked_at, created_at } = row
+  const { id, kind, not_before, revoked_at, created_at, type_rotate_by } = row
   const jwk = row.jwk === null ? null : (JSON.parse(row.jwk) as Record<string, string>)
   return {
     id,
@@ -163,12 +163,13 @@ export function describeCredential(row: LiveCredentialRow, secret?: string) {
     ...(row.thumbprint === null ? {} : { thumbprint: row.thumbprint, ca: row.ca_id }),
     ...(row.serial === null ? {} : { serial: row.serial }),
     not_before,
-    expires_at,
+    expires_at: endOf(row),
     revoked_at,
     created_at,
     last_used_at: row.last_used_at,
     replaced_by: row.replaced_by,
-    rotate_by: row.rotate_by,
+    rotate_by:
+      type_rotate_by == null ? row.rotate_by : Math.min(row.rotate_by ?? Infinity, type_rotate_by),
     ...(isVouchedFor(row) && (jwk === null || isUsableAlgorithm(jwk))
       ? {}
       : { unusable: true as const }),

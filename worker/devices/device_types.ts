@@ -418,7 +418,7 @@ export async function removeDeviceType(
         ...demandPower(lacking),
         ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
         appendEvent(cx, deleted, deviceTypeIsUnused(name)),
-        deleteDeviceType(name),
+        ...deleteDeviceType(name),
       ],
       left: findDeviceTypesByNames([name]),
     }),

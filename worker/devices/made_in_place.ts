@@ -27,10 +27,14 @@ export const listTokensMadeIn = (cx: Context, group_id: string): Statement<MadeR
     from inside cross join device_token t on t.device_id = inside.id
     where t.made_by is not null and t.revoked_at is null and t.expires_at > ${cx.now()}`
 
-/** Ends these keys, with an event about each. */
-export const endKeysMadeIn = (
+/** Those of one device. */
+const listKeysMadeFor = (device_id: string): Statement<Pick<MadeRow, 'id' | 'device_id'>> =>
+  sql`select id, device_id from device_credential
+    where device_id = ${device_id} and made_by is not null and revoked_at is null`
+
+const endKeys = (
   cx: Context,
-  group_id: string,
+  keys: Statement<Pick<MadeRow, 'id' | 'device_id'>>,
   when: Condition,
 ): readonly Statement[] => [
   appendEventOfEach(
@@ -38,11 +42,24 @@ export const endKeysMadeIn = (
     { type: 'device_credential.revoked', subject_id: null, data: { credential_id: '' } },
     sql`select 'place_' || id as key, device_id as subject_id,
         json_object('credential_id', id) as data
-      from (${listKeysMadeIn(cx, group_id)}) made where ${when}`,
+      from (${keys}) made where ${when}`,
   ),
   sql`update device_credential set revoked_at = ${cx.now()}
-    where id in (select id from (${listKeysMadeIn(cx, group_id)})) and ${when}`,
+    where id in (select id from (${keys})) and ${when}`,
 ]
+
+/** Ends these keys, with an event about each. */
+export const endKeysMadeIn = (
+  cx: Context,
+  group_id: string,
+  when: Condition,
+): readonly Statement[] => endKeys(cx, listKeysMadeIn(cx, group_id), when)
+
+export const endKeysMadeFor = (
+  cx: Context,
+  device_id: string,
+  when: Condition,
+): readonly Statement[] => endKeys(cx, listKeysMadeFor(device_id), when)
 
 /** Ends these tokens, with an event about each. */
 export const endTokensMadeIn = (

@@ -7,6 +7,7 @@ import {
   lackingToMove,
   lackingToShape,
   lackingToTag,
+  lackingWithin,
   nothingLacks,
 } from '../access/power.ts'
 import { isBelow } from '../access/reach/reach_store.ts'
@@ -176,6 +177,17 @@ export function lacking(cx: Context, id: string, wanted: Wanted): readonly State
     ...(wanted.tags === undefined ? [] : [lackingToTag(cx, id)]),
   ]
 }
+
+/**
+ * Lists where an actor within a reach may not take the device out: it may be in a place of others
+ * too, who would lose it.
+ */
+export const lackingToLeave = (
+  cx: Context,
+  id: string,
+  groups: readonly string[],
+): readonly Statement<Lack>[] =>
+  [id, ...groups].flatMap((one) => lackingWithin(cx, 'devices:write', one, cx.now()))
 
 /**
  * Lists what the actor lacks to let a new device begin so. Rights over the new device are judged on

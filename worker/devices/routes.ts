@@ -20,6 +20,7 @@ import {
 import { noStore } from '../http.ts'
 import { bulkRoutes } from './bulk/routes.ts'
 import { certificateRoutes } from './certificates/routes.ts'
+import { claimCodeRoutes } from './claiming/routes.ts'
 import {
   createCredential,
   credentialInput,
@@ -250,6 +251,7 @@ export function deviceRoutes(): Api {
   })
 
   api.route('/', gettingInRoutes())
+  api.route('/', claimCodeRoutes())
   api.route('/', bulkRoutes())
   api.route('/', certificateRoutes())
   return api

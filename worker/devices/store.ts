@@ -272,27 +272,32 @@ export const deleteDevice = (id: string): readonly Statement[] => [
   sql`delete from device_credential where device_id = ${id}`,
   sql`update device set parent_id = null, version = version + 1 where parent_id = ${id}`,
   sql`delete from device_report where device_id = ${id}`,
+  sql`delete from device_claim where device_id = ${id}`,
   sql`delete from device where id = ${id}`,
 ]
 
 // --- device_credential ------------------------------------------------------------------------
 
-/** The state of the authority with which a credential ends. */
+/** What has become of the authority with which a credential ends. */
 const ca_state = scalar`case when device_credential.ca_id is not null then coalesce(
   (select case when a.enabled = 0 then 'off' when a.subject = device_credential.issuer
     then 'issuer' else 'behind' end from device_ca a where a.id = device_credential.ca_id), 'gone')
   end`
 
 /** A certificate may have been made long before it was first shown. */
-const made_at = scalar`case when ca_id is null then device_credential.created_at
-  else min(device_credential.created_at, coalesce(not_before, device_credential.created_at)) end`
+const made_at = scalar`case when device_credential.ca_id is null
+  then device_credential.created_at else min(device_credential.created_at,
+    coalesce(device_credential.not_before, device_credential.created_at)) end`
+
+/** The further columns of `LiveCredentialRow`. */
+const withTypeDemand = sql`(select r.rotate_by from device d
+    join device_type_rotation r on r.type = d.type
+    where device_credential.kind in ('jwk', 'x509') and d.id = device_credential.device_id
+      and r.demanded_at >= ${made_at}) as type_rotate_by, ${ca_state} as ca_state`
 
 /** The credentials of a device that were not revoked, oldest first. */
 export const credentialsOf = (device_id: string): Statement<LiveCredentialRow> =>
-  sql`select *, (select r.rotate_by from device d join device_type_rotation r on r.type = d.type
-      where kind in ('jwk', 'x509') and d.id = device_credential.device_id
-        and r.demanded_at >= ${made_at})
-      as type_rotate_by, ${ca_state} as ca_state
+  sql`select *, ${withTypeDemand}
     from device_credential where device_id = ${device_id} and revoked_at is null
     order by created_at, id`
 
@@ -301,8 +306,8 @@ export const listCredentialsAfter = (
   after: string,
   limit: number,
 ): Statement<LiveCredentialRow> =>
-  sql`select *, ${ca_state} as ca_state from device_credential
-    where device_id = ${device_id} and id > ${after}
+  sql`select *, ${withTypeDemand}
+    from device_credential where device_id = ${device_id} and id > ${after}
     order by id limit ${limit + 1}`
 
 export const findCredential = (
@@ -427,8 +432,10 @@ export const deviceTypeIsUnused = (name: string): Condition =>
   condition`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})
     and not exists (select 1 from device_ca where device_type = ${name})`
 
-export const deleteDeviceType = (name: string): Statement =>
-  sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`
+export const deleteDeviceType = (name: string): readonly Statement[] => [
+  sql`delete from device_type_rotation where type = ${name} and ${deviceTypeIsUnused(name)}`,
+  sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`,
+]
 
 /** Moves the counters of all devices and types ahead, as `jumpUsers` does those of people. */
 export const jumpDevices = (): readonly Statement[] => [

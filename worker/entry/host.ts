@@ -177,7 +177,7 @@ export async function startHost(env: Environment, log: Log, options: HostOptions
     await noteOtherRows(cx)
     const { admin_email, admin_password, blueprint } = host.config
     if (admin_email !== undefined && admin_password !== undefined) {
-      await ensureFirstOperator(cx, admin_email, admin_password)
+      await ensureFirstOperator(cx, admin_email, admin_password, blueprint !== undefined)
     }
     if (blueprint !== undefined) {
       const { changes, left } = await startBlueprintFile(cx, blueprint, env)

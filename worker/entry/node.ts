@@ -10,6 +10,7 @@ import type { OutgoingMail } from '../mail/outgoing.ts'
 import { isLoopbackHost } from '../web/loopback.ts'
 import { runProgram } from './cannot_start.ts'
 import { explainListen, logToStderr, startHost } from './host.ts'
+import { endSlowBodies } from './slow_bodies.ts'
 
 await runProgram(async () => {
   // Started by `npm start`, on the machine of a person who develops.
@@ -23,9 +24,9 @@ await runProgram(async () => {
     hostname: config.host,
     port: config.port,
   }) as Server
-  // Slow peers: the whole head within 10 s, the whole request within 30 s.
+  // Slow peers: the whole head within 10 s, 64 KB of the body within 30 s.
   server.headersTimeout = 10_000
-  server.requestTimeout = 30_000
+  endSlowBodies(server, { seconds: 30, bytes: 64 * 1024 })
   await new Promise<void>((resolve, reject) => {
     if (server.listening) return resolve()
     server.once('listening', resolve)

@@ -47,6 +47,12 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link of an offered place was used or taken back, or has run out. The place can be offered again.',
   transfer_powerless:
     'The one who offered a place was disabled, recovered the account or lost power since, or a device of it is in another place by now. Nothing was changed.',
+  claim_code_dead:
+    'The code of a device is none, was used or taken back or has run out; or the device is not unclaimed, or people do not claim devices of its type.',
+  claim_code_maker:
+    'The one who made the code of a device was disabled, recovered the account or lost power over the device since. Nothing was changed.',
+  claim_code_place:
+    'A person may not put devices into the place that was chosen, or it is gone, or the role of owners is. Nothing was changed.',
   inviter_powerless:
     'The one who invited was disabled, recovered the account or lost power since, or what the invitation gives is gone. Nothing was given.',
   last_operator:

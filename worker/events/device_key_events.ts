@@ -63,6 +63,11 @@ export const DEVICE_KEY_EVENTS = {
     meaning: 'A device has to take other keys; those that it has end.',
     data: { rotate_by: { is: 'number', meaning: 'when they end' } },
   },
+  'device.rotation_taken_back': {
+    subject: 'the device',
+    meaning: 'A job was undone: keys of the device end again as they did before it.',
+    data: {},
+  },
   'device_type.rotation_demanded': {
     subject: 'the device type',
     subject_is: 'device_type',

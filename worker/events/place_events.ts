@@ -4,6 +4,14 @@ import type { EntryOfCatalogue } from './catalogue_entry.ts'
 const transfer = { is: 'string', meaning: 'id of the transfer' } as const
 
 export const PLACE_EVENTS = {
+  'group.member_end_changed': {
+    subject: 'the member',
+    meaning: 'The membership of a person got another end.',
+    data: {
+      group_id: { is: 'string', names: 'principal', meaning: 'the group' },
+      expires_at: { is: 'number or null', meaning: 'until when (epoch seconds); null: for good' },
+    },
+  },
   'place.transfer_offered': {
     subject: 'the group',
     meaning: 'A place was offered to a new owner.',

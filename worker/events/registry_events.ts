@@ -39,6 +39,33 @@ export const REGISTRY_EVENTS = {
     meaning: 'A device came in by a claim token, with a key of its own.',
     data: { batch: { is: 'string', names: 'claim_batch', meaning: 'the claim token' } },
   },
+  'device.claim_code_made': {
+    subject: 'the device',
+    meaning: 'A code was made by which a person claims the device; the one of before is dead.',
+    data: {
+      code: { is: 'string', meaning: 'id of the claim code' },
+      expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+    },
+  },
+  'device.claim_code_withdrawn': {
+    subject: 'the device',
+    meaning: 'The claim code of a device was taken back.',
+    data: {},
+  },
+  'device.claimed_by_person': {
+    subject: 'the device',
+    meaning:
+      'A person claimed the device with its code. It left its groups, its grants ended, and it is in the place of that person.',
+    data: {
+      code: { is: 'string', meaning: 'id of the claim code' },
+      group: { is: 'string', names: 'principal', meaning: 'the place' },
+      made_by: {
+        is: 'string or null',
+        names: 'principal',
+        meaning: 'the person or client that made the code',
+      },
+    },
+  },
   'claim_batch.created': {
     subject: 'the claim token',
     subject_is: 'claim_batch',

@@ -4,6 +4,7 @@
 
 import { grantCreation } from '../access/grants.ts'
 import { operatorExists } from '../access/operator_store.ts'
+import { firstRoles } from '../access/places/owner_role.ts'
 import { fieldErrors } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
@@ -93,6 +94,7 @@ export async function redeemSetupLink(
       free: demandAddressUnknown(row.id, form.email, setupLinkIsMine(cx, hash)),
       user: userCreation(cx, row, setupLinkIsMine(cx, hash)),
       grant: operatorGrant(cx, row.id),
+      roles: firstRoles(cx, setupLinkIsMine(cx, hash)),
       session: session.statements,
       started: session.started,
     })
@@ -108,13 +110,14 @@ export async function redeemSetupLink(
 
 /**
  * Makes the operator that the environment names, unless there is one already. Answers whether it
- * did. An account that exists stays as it is: a restart undoes nothing. Throws Problem
- * invalid_request.
+ * did. An account that exists stays as it is: a restart undoes nothing. `hasOwnRoles`: a blueprint
+ * follows, which says which roles there are. Throws Problem invalid_request.
  */
 export async function ensureFirstOperator(
   cx: Context,
   email: string,
   password: string,
+  hasOwnRoles = false,
 ): Promise<boolean> {
   const input = userInput.safeParse({ email, password, email_verified: true })
   if (!input.success) {
@@ -145,6 +148,9 @@ export async function ensureFirstOperator(
     const { made } = await cx.db.write({
       user: userCreation(cx, row, condition`not ${operatorExists(cx.now())}`),
       grant: operatorGrant(cx, row.id),
+      roles: hasOwnRoles
+        ? []
+        : firstRoles(cx, condition`exists (select 1 from user where id = ${row.id})`),
       made: sql<{ id: string }>`select id from user where id = ${row.id}`,
     })
     return made.length === 1

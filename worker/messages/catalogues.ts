@@ -3,6 +3,7 @@
 // each language and area; a text is one line of ICU MessageFormat, plain and never HTML.
 import { arAccount } from './ar/account.ts'
 import { arAddress } from './ar/address.ts'
+import { arClaim } from './ar/claim.ts'
 import { arConsent } from './ar/consent.ts'
 import { arInvitation } from './ar/invitation.ts'
 import { arLeaving } from './ar/leaving.ts'
@@ -13,6 +14,7 @@ import { arSignIn } from './ar/sign_in.ts'
 import { arTransfer } from './ar/transfer.ts'
 import { deAccount } from './de/account.ts'
 import { deAddress } from './de/address.ts'
+import { deClaim } from './de/claim.ts'
 import { deConsent } from './de/consent.ts'
 import { deInvitation } from './de/invitation.ts'
 import { deLeaving } from './de/leaving.ts'
@@ -23,6 +25,7 @@ import { deSignIn } from './de/sign_in.ts'
 import { deTransfer } from './de/transfer.ts'
 import { enAccount } from './en/account.ts'
 import { enAddress } from './en/address.ts'
+import { enClaim } from './en/claim.ts'
 import { enConsent } from './en/consent.ts'
 import { enInvitation } from './en/invitation.ts'
 import { enLeaving } from './en/leaving.ts'
@@ -33,6 +36,7 @@ import { enSignIn } from './en/sign_in.ts'
 import { enTransfer } from './en/transfer.ts'
 import { esAccount } from './es/account.ts'
 import { esAddress } from './es/address.ts'
+import { esClaim } from './es/claim.ts'
 import { esConsent } from './es/consent.ts'
 import { esInvitation } from './es/invitation.ts'
 import { esLeaving } from './es/leaving.ts'
@@ -43,6 +47,7 @@ import { esSignIn } from './es/sign_in.ts'
 import { esTransfer } from './es/transfer.ts'
 import { frAccount } from './fr/account.ts'
 import { frAddress } from './fr/address.ts'
+import { frClaim } from './fr/claim.ts'
 import { frConsent } from './fr/consent.ts'
 import { frInvitation } from './fr/invitation.ts'
 import { frLeaving } from './fr/leaving.ts'
@@ -53,6 +58,7 @@ import { frSignIn } from './fr/sign_in.ts'
 import { frTransfer } from './fr/transfer.ts'
 import { plAccount } from './pl/account.ts'
 import { plAddress } from './pl/address.ts'
+import { plClaim } from './pl/claim.ts'
 import { plConsent } from './pl/consent.ts'
 import { plInvitation } from './pl/invitation.ts'
 import { plLeaving } from './pl/leaving.ts'
@@ -73,6 +79,7 @@ const en = {
   ...enLeaving,
   ...enInvitation,
   ...enTransfer,
+  ...enClaim,
   ...enMail,
 }
 
@@ -97,6 +104,7 @@ export const CATALOGUES = {
     ...deLeaving,
     ...deInvitation,
     ...deTransfer,
+    ...deClaim,
     ...deMail,
   },
   es: {
@@ -109,6 +117,7 @@ export const CATALOGUES = {
     ...esLeaving,
     ...esInvitation,
     ...esTransfer,
+    ...esClaim,
     ...esMail,
   },
   fr: {
@@ -121,6 +130,7 @@ export const CATALOGUES = {
     ...frLeaving,
     ...frInvitation,
     ...frTransfer,
+    ...frClaim,
     ...frMail,
   },
   pl: {
@@ -133,6 +143,7 @@ export const CATALOGUES = {
     ...plLeaving,
     ...plInvitation,
     ...plTransfer,
+    ...plClaim,
     ...plMail,
   },
   ar: {
@@ -145,6 +156,7 @@ export const CATALOGUES = {
     ...arLeaving,
     ...arInvitation,
     ...arTransfer,
+    ...arClaim,
     ...arMail,
   },
 } as const satisfies Record<string, TextsOf<English>>

@@ -140,6 +140,8 @@ input:focus-visible { outline-offset: 0; border-color: var(--accent); }
 .check { display: flex; align-items: center; gap: 0.6rem; margin: 1rem 0 0; }
 .check input { flex: none; width: 1.25rem; height: 1.25rem; margin: 0; accent-color: var(--accent); }
 .check label { margin: 0; font-weight: 400; }
+fieldset { margin: 1rem 0 0; padding: 0; border: 0; min-width: 0; }
+legend { padding: 0; font-size: 0.9375rem; font-weight: 550; }
 button, .button {
   display: flex;
   align-items: center;

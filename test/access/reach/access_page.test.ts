@@ -35,7 +35,7 @@ test('each command of docs/access.md does what the page says', async () => {
     ])
     answers.push(answer.body)
   }
-  expect(answers).toHaveLength(13)
+  expect(answers).toHaveLength(14)
   const people = answers[4] as { items: unknown[] }
   expect(idsOf({ body: people })).toEqual(['ann'])
   // Once the afternoon is over.
@@ -61,6 +61,7 @@ test('the operations that work within a reach are those of docs/access.md, and s
       ...['listDevices', 'getDevice', 'updateDevice'],
       ...['createDeviceCredential', 'listDeviceCredentials', 'revokeDeviceCredential'],
       ...['rotateDevice', 'getDeviceReport'],
+      ...['createClaimCode', 'getClaimCode', 'withdrawClaimCode', 'releaseDevice'],
       ...['createJob', 'listJobs', 'getJob', 'listJobResults', 'cancelJob', 'undoJob'],
       ...['mintDeviceToken', 'listDeviceTokens', 'revokeDeviceToken'],
       ...['listUsers', 'getUser', 'listEvents', 'evaluateAccess', 'evaluateAccessBatch'],

@@ -45,7 +45,7 @@ describe('a client that may have no powerful scope', () => {
     }
     console.log('statements of the read batch of a code, cold and warm', seen)
     // Cold: client, device, code, user, claims, and eight about rights.
-    expect(seen).toEqual([13, 3])
+    expect(seen).toEqual([14, 3])
   })
 
   test.each([

@@ -10,6 +10,7 @@ import {
   sql,
   TRUE,
 } from '../../db/sql.ts'
+import { lasts } from '../places/membership_ends.ts'
 import { grantsHeld, within } from '../rights_store.ts'
 
 /** A principal or an object as a caller names it. */
@@ -57,7 +58,7 @@ export const findEvaluation = (
   now: number,
 ): Statement<EvaluationRow> => {
   const who = scalar`${subject.id}`
-  return sql`with recursive ${within(who)}, ${grantsHeld(who, now, 'withConditional')}
+  return sql`with recursive ${within(who, now)}, ${grantsHeld(who, now, 'withConditional')}
     select ${usable(who, subject.type)} as usable, ${isKnown(resource)} as object_known,
       ${decisionOn(scalar`${resource.id}`, resource.type, action)}`
 }
@@ -172,7 +173,7 @@ export const listResourceCandidates = (
 ): Statement<CandidateRow> => {
   const who = scalar`${subject.id}`
   const { after } = slice
-  return sql`with recursive ${within(who)}, ${grantsHeld(who, now, 'withConditional')},
+  return sql`with recursive ${within(who, now)}, ${grantsHeld(who, now, 'withConditional')},
     useful(id, kind) as materialized (
       select distinct held.object_id, held.object_kind
       from held join role on role.name = held.role
@@ -186,7 +187,7 @@ export const listResourceCandidates = (
         kind === 'group'
           ? sql`select id from below where id > ${after}`
           : sql`select m.member_id from below cross join membership m
-              on m.group_id = below.id and m.member_id > ${after}
+              on m.group_id = below.id and m.member_id > ${after} and ${lasts(now)}
               cross join principal p on p.id = m.member_id
             where p.kind = ${kind} and p.deleted_at is null
             union
@@ -209,7 +210,7 @@ export const listSubjectCandidates = (
   const what = scalar`${resource.id}`
   const { after } = slice
   const candidate = scalar`candidate.id`
-  const rights = sql`${within(candidate)}, ${grantsHeld(candidate, now, 'withConditional')}`
+  const rights = sql`${within(candidate, now)}, ${grantsHeld(candidate, now, 'withConditional')}`
   return sql`with recursive ${aroundObject(what, resource.type)},
     above(id) as (select '*'
       union select ${what} where ${isKept(resource.type)} union select id from around),
@@ -229,7 +230,7 @@ export const listSubjectCandidates = (
       where t.id > ${after}
       union
       select m.member_id from below cross join membership m
-        on m.group_id = below.id and m.member_id > ${after}
+        on m.group_id = below.id and m.member_id > ${after} and ${lasts(now)}
         cross join ${tableOf(kind)} t on t.id = m.member_id
       limit ${LISTED_MAX + 1}),
     size(size) as (select count(*) from granting union all select count(*) from below
@@ -254,7 +255,7 @@ export const listActions = (
 }> => {
   const who = scalar`${subject.id}`
   const what = scalar`${resource.id}`
-  return sql`with recursive ${within(who)}, ${grantsHeld(who, now, 'withConditional')},
+  return sql`with recursive ${within(who, now)}, ${grantsHeld(who, now, 'withConditional')},
     ${aroundObject(what, resource.type)}
     select ${usable(who, subject.type)} as usable, ${isKnown(resource)} as object_known,
       role.permissions, held.condition, ${placesOf(scalar`held.object_id`, what)} as groups,
@@ -291,6 +292,7 @@ export type ExplanationRow = ExplainedGrant & {
 export const listExplanations = (
   { subject, action, resource }: { subject: Named; action: string; resource: Named },
   limit: number,
+  now: number,
 ): Statement<{ [Column in keyof ExplanationRow]: ExplanationRow[Column] | null }> => {
   const who = scalar`${subject.id}`
   const what = scalar`${resource.id}`
@@ -298,7 +300,7 @@ export const listExplanations = (
     ? condition`g.object_id = '*' or g.object_id = ${what}
         or g.object_id in (select id from around)`
     : condition`g.object_id = '*'`
-  return sql`with recursive ${within(who)}, ${aroundObject(what, resource.type)},
+  return sql`with recursive ${within(who, now)}, ${aroundObject(what, resource.type)},
     holder(id) as (select ${who} union select id from within),
     near as materialized (
       select g.*, (${isReached}) as reaches, exists (select 1 from json_each(role.permissions) p
@@ -324,7 +326,7 @@ export const listAccessOf = (
   now: number,
 ): Statement<AccessRow> => {
   const who = scalar`${id}`
-  return sql`with recursive ${within(who)}, ${grantsHeld(who, now, 'withConditional')}
+  return sql`with recursive ${within(who, now)}, ${grantsHeld(who, now, 'withConditional')}
     select held.id, held.subject_id, held.role, held.object_id, g.not_before, held.expires_at,
       held.condition, role.permissions
     from held join role on role.name = held.role join "grant" g on g.id = held.id
@@ -343,7 +345,7 @@ export const listAccessTo = (
 ): Statement<{ grants: string }> =>
   sql`with recursive above(id) as (
       select ${id} union select '*'
-      union select m.group_id from membership m where m.member_id = ${id}
+      union select m.group_id from membership m where m.member_id = ${id} and ${lasts(now)}
       union select g.parent_id from above join "group" g on g.id = above.id
         where g.parent_id is not null)
     select (select json_group_array(json_object('id', one.id, 'subject_id', one.subject_id,

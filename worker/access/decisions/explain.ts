@@ -76,7 +76,7 @@ export async function explainDecision(cx: Context, question: Question): Promise<
   const { subject, action, resource, context } = question
   const isOfTopic = resource.type === 'topic' && ['publish', 'subscribe'].includes(action.name)
   const rows = await cx.db.read({
-    near: listExplanations({ subject, action: action.name, resource }, LOOKED_MAX),
+    near: listExplanations({ subject, action: action.name, resource }, LOOKED_MAX, cx.now()),
     rights: isOfTopic ? rightsOf(subject.id, cx.now()) : null,
   })
   const [first] = rows.near

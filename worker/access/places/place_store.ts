@@ -7,6 +7,7 @@ import type { Context } from '../../context.ts'
 import { type Condition, condition, type Statement, scalar, sql } from '../../db/sql.ts'
 import { appendEventOfEach } from '../../events.ts'
 import type { NeededRow } from '../power_store.ts'
+import { lasts } from './membership_ends.ts'
 
 /** CTEs `below(id)`, the groups of the place, and `inside(id)`, these with the devices in them. */
 export const insidePlace = (group_id: string): Statement => sql`below(id) as (
@@ -66,11 +67,11 @@ export const listPeopleOf = (group_id: string, then = 0): Statement<{ id: string
       union select c.id from holder cross join "group" c on c.parent_id = holder.id)
     select user.id from holder cross join user on user.id = holder.id
     union
-    select user.id from holder cross join membership m on m.group_id = holder.id
+    select user.id from holder cross join membership m on m.group_id = holder.id and ${lasts(then)}
       cross join user on user.id = m.member_id
     union
     select user.id from membership m cross join user on user.id = m.member_id
-      where m.rowid in (${endingMemberships(group_id)})`
+      where m.rowid in (${endingMemberships(group_id)}) and ${lasts(then)}`
 
 /** The roles that end for others, and those that people lose who were members. */
 export const listRolesThatEnd = (group_id: string, now: number): Statement<NeededRow> =>
@@ -82,7 +83,8 @@ export const listRolesThatEnd = (group_id: string, now: number): Statement<Neede
 export const rightsThatEnd = (group_id: string, now: number) => ({
   grants: scalar`(select count(*) from "grant" g
     where g.id in (${endingGrants(group_id)}) and ${lastsBeyond(now)})`,
-  memberships: scalar`(select count(*) from (${endingMemberships(group_id)}))`,
+  memberships: scalar`(select count(*) from membership m
+    where m.rowid in (${endingMemberships(group_id)}) and ${lasts(now)})`,
   people: scalar`(select count(*) from (${listPeopleOf(group_id, now)}))`,
 })
 

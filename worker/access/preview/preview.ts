@@ -137,7 +137,7 @@ export async function previewChange(cx: Context, change: Change): Promise<Previe
   const roleName = role?.name ?? create_grant?.role
   const group = (change.add_member ?? change.remove_member)?.group
   const rows = await cx.db.read({
-    concerned: listConcerned(subjects, EXAMINED_MAX + 1),
+    concerned: listConcerned(subjects, EXAMINED_MAX + 1, cx.now()),
     role: roleName === undefined ? [] : [roleContent(roleName)],
     group: group === undefined ? [] : [groupOf(group)],
   })

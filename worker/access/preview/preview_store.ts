@@ -1,6 +1,8 @@
 // The principals that a change concerns: those who hold, themselves or by their groups. One
 // statement each. preview.ts says what the change does to them.
+
 import { type Scalar, type Statement, scalar, sql } from '../../db/sql.ts'
+import { lasts } from '../places/membership_ends.ts'
 
 /** Subjects of grants, before groups are opened: a statement that answers ids. */
 export const subjectOfGrant = (id: string): Statement<{ id: string }> =>
@@ -20,6 +22,7 @@ export const oneSubject = (id: Scalar): Statement<{ id: string }> =>
 export const listConcerned = (
   subjects: Statement<{ id: string }>,
   limit: number,
+  now: number,
 ): Statement<{ id: string }> =>
   sql`with recursive top(id) as materialized (${subjects}),
     below(id) as (
@@ -30,6 +33,7 @@ export const listConcerned = (
     where p.kind <> 'group' and p.deleted_at is null
     union
     select m.member_id from below cross join membership m on m.group_id = below.id
+      and ${lasts(now)}
     limit ${limit}`
 
 export const roleContent = (name: string): Statement<{ permissions: string; acl: string }> =>

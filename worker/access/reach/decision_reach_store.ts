@@ -20,7 +20,7 @@ export const findEvaluationWithin = (
   now: number,
 ): Statement<EvaluationRow & { seen_grants: string }> => {
   const { subject, resource } = question
-  const isKnown = condition`(${subject.id} = ${actor_id} or ${isBelow(reach, scalar`${subject.id}`)})`
+  const isKnown = condition`(${subject.id} = ${actor_id} or ${isBelow(reach, scalar`${subject.id}`, now)})`
   return sql<EvaluationRow & { seen_grants: string }>`
     select e.grant_id, e.conditional, e.device,
       case when ${isKnown} then e.usable end as usable,

@@ -62,8 +62,10 @@ export function reachOfPeople(
 const asScalar = (id: string | Scalar): Scalar => (typeof id === 'string' ? scalar`${id}` : id)
 
 /** A condition: the object is where this request acts. */
-export const isWithinReach = ({ actor: { reach } }: Context, id: string | Scalar): Condition =>
-  reach === undefined ? TRUE : isBelow(reach, asScalar(id))
+export const isWithinReach = (
+  { actor: { reach }, now }: Context,
+  id: string | Scalar,
+): Condition => (reach === undefined ? TRUE : isBelow(reach, asScalar(id), now()))
 
 /** A condition: the object is where the actor holds this scope, which its token carries. */
 export const isWithinScope = (

@@ -11,6 +11,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import { lasts } from '../places/membership_ends.ts'
 import { grantsHeld, ROWS_MAX, within } from '../rights_store.ts'
 
 export type HeldScopeRow = { scope: string; object_id: string; since: number }
@@ -21,7 +22,7 @@ export type HeldScopeRow = { scope: string; object_id: string; since: number }
  */
 export const listHeldScopes = (subject: string, now: number): Statement<HeldScopeRow> => {
   const who = scalar`${subject}`
-  return sql<HeldScopeRow>`with recursive ${within(who)}, ${grantsHeld(who, now)}
+  return sql<HeldScopeRow>`with recursive ${within(who, now)}, ${grantsHeld(who, now)}
     select p.value as scope, held.object_id, min(held.since) as since
     from held join role r on r.name = held.role, json_each(r.permissions) p
     where (held.object_id = '*' or held.object_kind = 'group')
@@ -39,9 +40,10 @@ export const groupsBelow = (reach: Reach): Statement => sql`below(id) as (
   select g.id from below cross join "group" g on g.parent_id = below.id)`
 
 /** A CTE `reached(id)`: all that is a member of a root or of a group below one. */
-export const membersBelow = (reach: Reach): Statement => sql`${groupsBelow(reach)},
+export const membersBelow = (reach: Reach, now: number): Statement => sql`${groupsBelow(reach)},
   reached(id) as (
-    select distinct m.member_id from below cross join membership m on m.group_id = below.id)`
+    select distinct m.member_id from below
+      cross join membership m on m.group_id = below.id and ${lasts(now)})`
 
 /**
  * A CTE `seen(id, since)`: the groups and devices within the reach, each with the time since which
@@ -73,12 +75,14 @@ export const namesOnlyWithin = (reach: Reach, objects: Scalar): Condition => con
 
 /**
  * A condition: the object is a root, a group below one, or a member of one of these. `id` may be a
- * column of the query around it, so it stands where no table is.
+ * column of the query around it, so it stands where no table is. People are members until a time:
+ * `now` is needed where the id may be that of a person, and left out for groups and devices.
  */
-export const isBelow = (reach: Reach, id: Scalar): Condition => condition`exists (
+export const isBelow = (reach: Reach, id: Scalar, now = 0): Condition => condition`exists (
   with recursive above(id) as (
     select ${id}
     union select m.group_id from above join membership m on m.member_id = above.id
+        and ${lasts(now)}
     union select g.parent_id from above join "group" g on g.id = above.id
       where g.parent_id is not null)
   select 1 from above join "group" g on g.id = above.id

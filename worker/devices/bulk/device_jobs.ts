@@ -1,6 +1,13 @@
 // Jobs over many devices: how they are begun, looked at, cancelled and taken back. The work itself
 // is in job_work.ts.
-import { decodeCursor, type PageOf, type PageQuery, pageOf, type z } from '../../api.ts'
+import {
+  decodeCursor,
+  encodeCursor,
+  type PageOf,
+  type PageQuery,
+  pageOf,
+  type z,
+} from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId } from '../../crypto.ts'
 import { TRUE } from '../../db/sql.ts'
@@ -8,6 +15,7 @@ import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { describeDevice } from '../device_schema.ts'
 import { readSelection, selectDevices } from '../listing/device_list.ts'
+import { assertAhead } from '../self/rotation.ts'
 import { textOfActor } from './job_actor.ts'
 import {
   type BulkChange,
@@ -25,6 +33,7 @@ import {
   findDeviceJob,
   insertDeviceJob,
   jobGoesOn,
+  lastExaminedLine,
   listDeviceJobsAfter,
   listJobLinesAfter,
 } from './job_store.ts'
@@ -47,6 +56,11 @@ function assertSelection(members: Readonly<Record<string, string>>): void {
   }
 }
 
+/** Throws Problem for a date of the past. */
+function assertChange(cx: Context, change: BulkChange): void {
+  if (change.action === 'rotate') assertAhead(cx, change.before, '/change/before')
+}
+
 const asParameters = (filter: z.output<typeof jobInput>['filter']): Record<string, string> =>
   Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, String(value)]))
 
@@ -57,6 +71,7 @@ export async function startJob(
 ): Promise<JobView> {
   const members = asParameters(filter)
   assertSelection(members)
+  assertChange(cx, change)
   return begin(cx, members, change, null)
 }
 
@@ -93,10 +108,11 @@ async function begin(
 /** Says which devices a job would select; counts so many at most. */
 export async function tryJob(
   cx: Context,
-  { filter }: Pick<z.output<typeof jobInput>, 'filter'>,
+  { filter, change }: Omit<z.output<typeof jobInput>, 'dry_run'>,
 ): Promise<z.infer<typeof dryRunSchema>> {
   const members = asParameters(filter)
   assertSelection(members)
+  assertChange(cx, change)
   const first: z.infer<typeof dryRunSchema>['first'] = []
   let count = 0
   let place: string | null = ''
@@ -128,7 +144,10 @@ export async function listJobs(
   return pageOf(cx, 'jobs', rows, limit, (row) => row.id, describeJob)
 }
 
-/** The lines of a job, in its order. Round trips: 1 read. Throws Problem. */
+/**
+ * The lines of a job, in its order. Within a reach a page may be short, and its cursor goes on.
+ * Round trips: 1 read. Throws Problem.
+ */
 export async function listResults(
   cx: Context,
   id: string,
@@ -141,15 +160,23 @@ export async function listResults(
 ): Promise<PageOf<z.infer<typeof jobLineSchema>>> {
   const kind = `results ${JSON.stringify([id, result, device])}`
   const after = Number(decodeCursor(cx, kind, cursor))
+  const { reach } = cx.actor
   const {
     job: [job],
     rows,
+    last: [last],
   } = await cx.db.read({
     job: findDeviceJob(cx, id),
-    rows: listJobLinesAfter(id, after, limit, { result, device, reach: cx.actor.reach }),
+    rows: listJobLinesAfter(id, after, limit, { result, device }, reach),
+    last: reach === undefined ? null : lastExaminedLine(id, after, { result, device }),
   })
   if (job === undefined) throw noJob()
-  return pageOf(cx, kind, rows, limit, (row) => String(row.id), describeJobLine)
+  const shown = rows.slice(0, limit)
+  const end = rows.length > limit ? shown.at(-1) : last
+  return {
+    items: shown.map(describeJobLine),
+    next_cursor: end === undefined ? null : encodeCursor(cx, kind, String(end.id)),
+  }
 }
 
 /** Ends a job where it is: devices that it has changed stay so. Round trips: 1 read, 1 write. */

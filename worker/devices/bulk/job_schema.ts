@@ -2,6 +2,7 @@
 import { idSchema } from '../../access/principals.ts'
 import { z } from '../../api.ts'
 import { anyStatusSchema, deviceSchema, tagSchema } from '../device_schema.ts'
+import { rotateBySchema } from '../self/rotation.ts'
 import type { DeviceJobRow, JobLineRow } from './job_store.ts'
 
 const tagList = z
@@ -16,6 +17,7 @@ const changeInput = z.discriminatedUnion('action', [
   z.strictObject({ action: z.literal('tag'), tags: tagList }),
   z.strictObject({ action: z.literal('untag'), tags: tagList }),
   z.strictObject({ action: z.literal('move'), from: idSchema, to: idSchema }),
+  z.strictObject({ action: z.literal('rotate'), before: rotateBySchema }),
 ])
 
 export type BulkChange = z.infer<typeof changeInput> | { action: 'undo' }
@@ -38,10 +40,11 @@ export const jobSchema = z
     state: z.enum(['selecting', 'running', 'done', 'stopped', 'cancelled']),
     filter: z.record(z.string(), z.unknown()),
     change: z.object({
-      action: z.enum(['suspend', 'activate', 'tag', 'untag', 'move', 'undo']),
+      action: z.enum(['suspend', 'activate', 'tag', 'untag', 'move', 'rotate', 'undo']),
       tags: z.array(z.string()).optional(),
       from: z.string().optional(),
       to: z.string().optional(),
+      before: z.int().optional(),
     }),
     undo_of: z.string().nullable(),
     progress: z.object({
@@ -68,6 +71,17 @@ const changedMembers = z.object({
   status: anyStatusSchema.optional(),
   tags: z.array(z.string()).optional(),
   groups: z.array(z.string()).optional(),
+  keys: z
+    .array(
+      z.object({
+        id: z.string(),
+        expires_at: z.int().nullable(),
+        rotate_by: z.int().nullable(),
+        renews_until: z.int().nullable().describe('the end that the next key takes over'),
+      }),
+    )
+    .optional()
+    .describe('ends of the keys of which other ones were demanded'),
 })
 
 export type ChangedMembers = z.infer<typeof changedMembers>

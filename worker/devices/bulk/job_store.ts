@@ -106,25 +106,36 @@ export const updateJobLine = (
     where id = ${id} and result = 'pending'
       and exists (select 1 from device_job j where j.id = job_id and j.state = 'running')`
 
+/** Most lines that a page within a reach examines. */
+const EXAMINED_MAX = 5000
+
+type LineFilter = { result: JobLineRow['result'] | undefined; device: string | undefined }
+
+const linesAfter = (job_id: string, after: number, { result, device }: LineFilter): Statement =>
+  sql`select * from device_job_line where job_id = ${job_id} and id > ${after}
+    and ${result === undefined ? TRUE : condition`result = ${result}`}
+    and ${device === undefined ? TRUE : condition`device_id = ${device}`} order by id`
+
+/** A page of lines and one more. Within a reach so many are examined at most. */
 export const listJobLinesAfter = (
   job_id: string,
   after: number,
   limit: number,
-  {
-    result,
-    device,
-    reach,
-  }: {
-    result: JobLineRow['result'] | undefined
-    device: string | undefined
-    reach: Reach | undefined
-  },
+  filter: LineFilter,
+  reach: Reach | undefined,
 ): Statement<JobLineRow> =>
-  sql`select * from device_job_line l where l.job_id = ${job_id} and l.id > ${after}
-    and ${result === undefined ? TRUE : condition`l.result = ${result}`}
-    and ${device === undefined ? TRUE : condition`l.device_id = ${device}`}
-    and ${reach === undefined ? TRUE : isBelow(reach, scalar`l.device_id`)}
-    order by l.id limit ${limit + 1}`
+  reach === undefined
+    ? sql`${linesAfter(job_id, after, filter)} limit ${limit + 1}`
+    : sql`select * from (${linesAfter(job_id, after, filter)} limit ${EXAMINED_MAX}) l
+        where ${isBelow(reach, scalar`l.device_id`)} limit ${limit + 1}`
+
+/** The last line that a page within a reach examines, where it may leave others behind. */
+export const lastExaminedLine = (
+  job_id: string,
+  after: number,
+  filter: LineFilter,
+): Statement<Pick<JobLineRow, 'id'>> =>
+  sql`select id from (${linesAfter(job_id, after, filter)} limit 1 offset ${EXAMINED_MAX - 1})`
 
 /** A condition: the job goes on. */
 export const jobGoesOn = (id: string): Condition =>

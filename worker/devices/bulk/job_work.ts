@@ -13,6 +13,7 @@ import { changeDevice } from '../devices.ts'
 import { selectDevices } from '../listing/device_list.ts'
 import { type DeviceWithGroups, findDeviceWithGroups } from '../store.ts'
 import { contextOfJob } from './job_actor.ts'
+import { demandInJob, isAboutKeys, takeBackInJob } from './job_keys.ts'
 import type { BulkChange, ChangedMembers } from './job_schema.ts'
 import {
   type DeviceJobRow,
@@ -132,7 +133,20 @@ async function workOnLine(
     await note('failed', 'there is no such device')
     return
   }
-  const wish = wishFor(device, JSON.parse(job.change), line)
+  const change = JSON.parse(job.change) as BulkChange
+  const attempt = async (work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      // Cancelled, or done by another run.
+      if (error instanceof BatchRefused && error.reason === 'job_line_done') return
+      if (!(error instanceof Problem)) throw error
+      await note('failed', [error.detail, ...error.errors.map(({ detail }) => detail)].join('; '))
+    }
+  }
+  if (change.action === 'rotate') return attempt(() => demandInJob(cx, line, change.before))
+  if (isAboutKeys(line)) return attempt(() => takeBackInJob(cx, line))
+  const wish = wishFor(device, change, line)
   if ('fault' in wish) {
     await note('failed', wish.fault)
     return
@@ -145,14 +159,7 @@ async function workOnLine(
   const before = JSON.stringify(membersOf(device, patch))
   const changed = { result: 'changed', before, after: JSON.stringify(patch), detail: null } as const
   const also: readonly Statement[] = [demandPendingLine(cx, line), updateJobLine(cx, line, changed)]
-  try {
-    await changeDevice(cx, device.id, patch, device.version, also)
-  } catch (error) {
-    // Cancelled, or done by another run.
-    if (error instanceof BatchRefused && error.reason === 'job_line_done') return
-    if (!(error instanceof Problem)) throw error
-    await note('failed', [error.detail, ...error.errors.map(({ detail }) => detail)].join('; '))
-  }
+  await attempt(() => changeDevice(cx, device.id, patch, device.version, also))
 }
 
 const membersOf = (device: DeviceWithGroups, patch: ChangedMembers): ChangedMembers => ({
@@ -161,7 +168,11 @@ const membersOf = (device: DeviceWithGroups, patch: ChangedMembers): ChangedMemb
   ...(patch.groups === undefined ? {} : { groups: groupsOf(device) }),
 })
 
-function wishFor(device: DeviceWithGroups, change: BulkChange, line: PendingLine): Wish {
+function wishFor(
+  device: DeviceWithGroups,
+  change: Exclude<BulkChange, { action: 'rotate' }>,
+  line: PendingLine,
+): Wish {
   const tags = JSON.parse(device.tags) as string[]
   const groups = groupsOf(device)
   switch (change.action) {

@@ -76,6 +76,7 @@ export function gettingInRoutes(): Api {
     summary:
       'Give a device up: credentials, groups, grants, tokens, tags and metadata are gone, and it may be claimed anew',
     scope: 'devices:write',
+    isWithinReach: true,
     params: idParam,
     answers: { 200: json(deviceSchema, 'the device') },
     problems: ['precondition_failed'],

@@ -4,6 +4,7 @@ import { isBelow, membersBelow } from '../../access/reach/reach_store.ts'
 import type { Reach } from '../../context.ts'
 import { type Condition, condition, join, type Statement, scalar, sql } from '../../db/sql.ts'
 import { type DeviceRow, type DeviceWithGroups, withGroups } from '../store.ts'
+import { endingKeys, hasKeyEnding, isFirstEnd } from './ending_keys_store.ts'
 
 export type DeviceFilter = {
   status: DeviceRow['status'] | undefined
@@ -141,16 +142,10 @@ function candidates(filter: DeviceFilter, lead: Lead, after: Place | null): Stat
         select m.member_id from below cross join membership m
           on m.group_id = below.id and m.member_id > ${from}) order by member_id`)
     case 'reach':
-      return byId(sql`select id from (with recursive ${membersBelow(filter.reach ?? [])}
+      return byId(sql`select id from (with recursive ${membersBelow(filter.reach ?? [], 0)}
         select id from reached) where id > ${from} order by id`)
     case 'key_ends_before':
-      return sql`select c.device_id as id, c.expires_at as place, c.device_id as place_id
-        from device_credential c where c.expires_at is not null and c.revoked_at is null
-          and c.expires_at < ${filter.key_ends_before ?? 0}
-          and (c.expires_at, c.device_id) > (${at}, ${id})
-          and not exists (select 1 from device_credential o where o.device_id = c.device_id
-            and o.revoked_at is null and (o.expires_at, o.id) < (c.expires_at, c.id))
-        order by c.expires_at, c.device_id`
+      return endingKeys(filter.key_ends_before ?? 0, after)
     case 'silent_since':
       return sql`select id, last_seen_at as place, id as place_id from device
         where last_seen_at < ${filter.silent_since ?? 0} and (last_seen_at, id) > (${at}, ${id})
@@ -220,12 +215,8 @@ function residualsOf(filter: DeviceFilter, lead: Lead): Condition[] {
         where s.device_search match ${words ?? ''} and s.rowid = t.id))`,
   )
   add('silent_since', silent_since, () => condition`device.last_seen_at < ${silent_since ?? 0}`)
-  add(
-    'key_ends_before',
-    key_ends_before,
-    () => condition`exists (select 1 from device_credential c where c.device_id = device.id
-      and c.revoked_at is null and c.expires_at < ${key_ends_before ?? 0})`,
-  )
+  add('key_ends_before', key_ends_before, () => hasKeyEnding(key_ends_before ?? 0))
+  if (lead === 'key_ends_before') found.push(isFirstEnd)
   return found
 }
 

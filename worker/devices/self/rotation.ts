@@ -4,7 +4,7 @@ import { importJWK, type JWTPayload, jwtVerify } from 'jose'
 import { isWithinReach } from '../../access/reach/reach.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
-import { condition, type Statement } from '../../db/sql.ts'
+import { type Condition, condition, type Statement, TRUE } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { readJwtHeader } from '../../keys/jwt_header.ts'
@@ -206,20 +206,25 @@ async function claimsOf(
 
 // --- demanded ---------------------------------------------------------------------------------
 
-export const demandInput = z
-  .strictObject({
-    rotate_by: z.int().min(0).max(253_402_300_799).openapi({
-      description: 'When the keys end that are there now (epoch seconds).',
-    }),
-  })
-  .openapi('RotationDemand')
+/** The time by which other keys are demanded. */
+export const rotateBySchema = z.int().min(0).max(253_402_300_799).openapi({
+  description: 'When the keys end that are there now (epoch seconds).',
+})
 
-function assertAhead(cx: Context, rotate_by: number): void {
+export const demandInput = z.strictObject({ rotate_by: rotateBySchema }).openapi('RotationDemand')
+
+/** Throws Problem. */
+export function assertAhead(cx: Context, rotate_by: number, pointer = '/rotate_by'): void {
   if (rotate_by > cx.now()) return
   throw new Problem('invalid_request', 'the time is in the past', [
-    { pointer: '/rotate_by', detail: 'is in the past; revoke a credential to end it at once' },
+    { pointer, detail: 'is in the past; revoke a credential to end it at once' },
   ])
 }
+
+/** Statements around those of a demand, in its batch, and a condition for it. */
+type Around = { first: readonly Statement[]; when: Condition; last: readonly Statement[] }
+
+const ALONE: Around = { first: [], when: TRUE, last: [] }
 
 /**
  * Demands other keys of a device: those that it has end then, unless they end before. Round trips:
@@ -229,19 +234,23 @@ export async function demandRotation(
   cx: Context,
   device_id: string,
   { rotate_by }: z.output<typeof demandInput>,
+  { first, when, last }: Around = ALONE,
 ): Promise<readonly LiveCredentialRow[]> {
   assertAhead(cx, rotate_by)
   const lacks = lacking(cx, device_id, { moves: [] })
   const isThere = condition`${deviceExists(device_id)} and ${isWithinReach(cx, device_id)}`
+  const isDemanded = condition`${isThere} and ${when}`
   const { device, rows } = await guarded(cx, lacks, () =>
     cx.db.write({
       power: demandDevicePower(device_id, lacks, isThere),
       changes: [
-        rotateAll(cx, device_id, rotate_by, isThere),
+        ...first,
+        rotateAll(cx, device_id, rotate_by, isDemanded),
+        ...last,
         appendEvent(
           cx,
           { type: 'device.rotation_demanded', subject_id: device_id, data: { rotate_by } },
-          isThere,
+          isDemanded,
         ),
       ] satisfies Statement[],
       device: findDeviceById(device_id, isThere),

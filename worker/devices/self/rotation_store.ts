@@ -44,6 +44,11 @@ export const replaceCredential = (id: string, by: string, until: number): Statem
     set replaced_by = ${by}, expires_at = min(coalesce(expires_at, ${until}), ${until})
     where id = ${id} and exists (select 1 from device_credential where id = ${by})`
 
+/** A condition about `device_credential`: a key of the device that counts and may be replaced. */
+export const isKeyInUse = (cx: Context, device_id: string): Condition =>
+  condition`device_id = ${device_id} and kind in ('jwk', 'x509') and revoked_at is null
+      and replaced_by is null and (expires_at is null or expires_at > ${cx.now()})`
+
 /** Ends the keys that a device has now at a time, unless they end before by themselves. */
 export const rotateAll = (
   cx: Context,
@@ -55,8 +60,7 @@ export const rotateAll = (
   return sql`update device_credential
     set renews_until = ${own}, rotate_by = ${rotate_by},
       expires_at = min(coalesce(${own}, ${rotate_by}), ${rotate_by})
-    where device_id = ${device_id} and kind in ('jwk', 'x509') and revoked_at is null
-      and replaced_by is null and (expires_at is null or expires_at > ${cx.now()}) and ${when}`
+    where ${isKeyInUse(cx, device_id)} and ${when}`
 }
 
 type TypeRotation = { type: string; demanded_at: number; rotate_by: number }

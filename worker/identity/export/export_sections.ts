@@ -148,7 +148,7 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
     name: 'groups',
     tables: ['membership'],
     list: (user_id, after, limit) => sql`select m.rowid as cursor, m.group_id, g.name, g.kind,
-        m.created_at
+        m.created_at, m.expires_at
       from membership m left join "group" g on g.id = m.group_id
       where m.member_id = ${user_id} and m.rowid > ${after} order by m.rowid limit ${limit}`,
   },

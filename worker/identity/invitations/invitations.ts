@@ -70,6 +70,7 @@ const rightsShape = z.object({
     }),
   ),
   groups: z.array(z.string()),
+  groups_expire_at: z.int().nullable(),
 })
 
 export const invitationSchema = z
@@ -91,8 +92,12 @@ export const invitationSchema = z
 
 type Invitation = z.infer<typeof invitationSchema>
 
-export const invitedRightsOf = ({ grants, groups }: Pick<InvitationRow, 'grants' | 'groups'>) =>
-  rightsShape.parse({ grants: JSON.parse(grants), groups: JSON.parse(groups) })
+export const invitedRightsOf = ({
+  grants,
+  groups,
+  groups_expire_at,
+}: Pick<InvitationRow, 'grants' | 'groups' | 'groups_expire_at'>) =>
+  rightsShape.parse({ grants: JSON.parse(grants), groups: JSON.parse(groups), groups_expire_at })
 
 export const describeInvitation = (cx: Context, row: InvitationRow): Invitation => ({
   id: row.id,
@@ -138,8 +143,8 @@ export async function createInvitation(
   cx: Context,
   input: z.output<typeof invitationInput>,
 ): Promise<Invitation> {
-  const { address, grants, groups, expires_in } = input
-  const rights = { grants, groups }
+  const { address, grants, groups, groups_expire_at, expires_in } = input
+  const rights = { grants, groups, groups_expire_at }
   assertMayInvite(cx, rights)
   const address_key = emailKey(address)
   const { sign_up } = await loadSettings(cx)
@@ -184,6 +189,7 @@ export async function createInvitation(
     inviter: storedInviter(cx),
     inviter_epoch: read.epoch[0]?.epoch ?? 0,
     ...texts,
+    groups_expire_at,
     valid_for: expires_in,
     created_at: cx.now(),
     expires_at: cx.now() + expires_in,

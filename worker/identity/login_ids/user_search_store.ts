@@ -2,6 +2,7 @@
 // Triggers of the migration write both, so that a person who is deleted, renamed or restored is
 // there as in `user`, whichever statement did it. Statements, no rules.
 import { addressForms, isAddress } from '../../access/named_users.ts'
+import { lasts } from '../../access/places/membership_ends.ts'
 import { isBelow, membersBelow } from '../../access/reach/reach_store.ts'
 import type { Context } from '../../context.ts'
 import { type Condition, condition, join, type Statement, scalar, sql } from '../../db/sql.ts'
@@ -70,7 +71,8 @@ function conditionsOf(cx: Context, filter: UserFilter): Condition[] {
     status === undefined ? null : condition`user.status = ${status}`,
     group === undefined
       ? null
-      : condition`user.id in (select member_id from membership where group_id = ${group})`,
+      : condition`user.id in (
+          select m.member_id from membership m where m.group_id = ${group} and ${lasts(cx.now())})`,
     has_factor === undefined ? null : hasFactorOf(has_factor),
     lacks_factor === undefined ? null : condition`not ${hasFactorOf(lacks_factor)}`,
     lacks_consent === undefined ? null : lacksConsent(cx, scalar`user.id`, lacks_consent),
@@ -99,7 +101,7 @@ export const listUsersAfter = (
       order by user.id limit ${limit + 1}`
   }
   if (filter.group !== undefined) conditions.push(isBelow(reach, scalar`${filter.group}`))
-  return sql`with recursive ${membersBelow(reach)}
+  return sql`with recursive ${membersBelow(reach, cx.now())}
     select user.* from reached cross join user on user.id = reached.id
     where ${join(conditions, ' and ')} order by user.id limit ${limit + 1}`
 }

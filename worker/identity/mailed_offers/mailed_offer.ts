@@ -40,16 +40,20 @@ import {
 import { type NewAccountInput, newAccount } from '../sign_up/new_account.ts'
 import { userCreation } from '../users.ts'
 
+/** The maker of an offer. */
+export type Offerer = {
+  /** Its id; `inviter` is the actor as it was then, in JSON. */
+  invited_by: string | null
+  inviter: string
+  inviter_epoch: number
+}
+
 /** Columns that the row of each kind has. */
-export type OfferRow = {
+export type OfferRow = Offerer & {
   hash: string
   address: string
   address_key: string
   locale: string | null
-  /** Id of the maker of the offer; `inviter` is the actor as it was then, in JSON. */
-  invited_by: string | null
-  inviter: string
-  inviter_epoch: number
   inviter_name: string | null
 }
 
@@ -128,7 +132,7 @@ export async function openOffer<Row extends OfferRow>(
  */
 export function demandOfferer(
   cx: Context,
-  row: OfferRow,
+  row: Offerer,
   open: Condition,
   lacking: (then: Context) => readonly Statement<Lack>[],
 ): Statement {
@@ -144,7 +148,7 @@ export function demandOfferer(
 }
 
 /** The actor that made the offer, as it was then. */
-export function readInviter({ inviter }: Pick<OfferRow, 'inviter'>): Actor {
+export function readInviter({ inviter }: Pick<Offerer, 'inviter'>): Actor {
   const { places, ...actor } = JSON.parse(inviter)
   return {
     ...actor,
@@ -160,7 +164,7 @@ export function readInviter({ inviter }: Pick<OfferRow, 'inviter'>): Actor {
 function stands(
   { kind, scopes }: Actor,
   id: string | null,
-  { invited_by, inviter_epoch }: OfferRow,
+  { invited_by, inviter_epoch }: Offerer,
 ): Condition {
   if (kind === 'system') return TRUE
   const epoch = condition`(epoch = ${inviter_epoch} or ${id} is not ${invited_by})`

@@ -2,6 +2,7 @@
 // the place, notes in numbers what ended and gives the place to the person. It is undone as a whole
 // where the one who offered can no longer give the place, or where it cannot change hands as it is.
 import { giveInvitedRights } from '../../access/invited_rights.ts'
+import { ownersRights } from '../../access/places/owner_role.ts'
 import { endRightsOf } from '../../access/places/place_store.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
@@ -36,7 +37,6 @@ import {
   lackingToOffer,
   type Numbers,
   numbersOf,
-  ownersRights,
   type PlaceEnds,
 } from './transfers.ts'
 
@@ -99,7 +99,7 @@ function effects(
     withdrawTransfersOf(cx, group_id, first),
     ...endRightsOf(cx, row, first),
     markDone(cx, hash),
-    ...giveInvitedRights(next, user_id, ownersRights(row), mine),
+    ...giveInvitedRights(next, user_id, ownersRights(row.role, row.group_id), mine),
     withdrawMails(cx, condition`secret_of = ${hash} and ${mine}`),
     appendEvent(
       next,

@@ -6,6 +6,7 @@
 // Owns the table `place_transfer` (transfer_store.ts). Leaves to access/places/ which rights end,
 // and to rooms above, by functions of `PlaceEnds`, what of theirs stands on the place.
 import { lackingToInvite } from '../../access/invited_rights.ts'
+import { noOwnerRole, ownerRole, ownersRights } from '../../access/places/owner_role.ts'
 import {
   isShared,
   listSharedDevices,
@@ -80,7 +81,9 @@ export type PlaceEnds = {
 export const transferInput = z
   .strictObject({
     to: z.union([emailSchema, idSchema]).describe('e-mail address or user id of the new owner'),
-    role: idSchema.default('owner').describe('the role that the new owner gets on the place'),
+    role: idSchema
+      .optional()
+      .describe('the role that the new owner gets on the place; absent: that of `owner_role`'),
     locale: z.enum(LOCALES).nullish().describe('language of the mail and of the page'),
     end_credentials: z
       .boolean()
@@ -200,19 +203,13 @@ const describe = (
   tokens: state === 'accepted' ? [] : [...tokens],
 })
 
-/** The rights of the new owner, as an invitation would give them. */
-export const ownersRights = ({ group_id, role }: Pick<TransferRow, 'group_id' | 'role'>) => ({
-  grants: [{ role, object: group_id, expires_at: null, condition: null }],
-  groups: [group_id],
-})
-
 /**
  * Lists what the actor lacks to give the place away: power over all that ends there, the role of
  * the new owner, which it must hold for good, and the scope.
  */
 export const lackingToOffer = (cx: Context, row: Pick<TransferRow, 'group_id' | 'role'>) => [
   lackingToTransfer(cx, row.group_id),
-  ...lackingToInvite(cx, ownersRights(row)),
+  ...lackingToInvite(cx, ownersRights(row.role, row.group_id)),
   ...lackingWithin(cx, 'access:write', row.group_id, null),
   ...(cx.actor.reach === undefined ? [lackingToHandOn(cx, ['access:write'], cx.now())] : []),
 ]
@@ -231,7 +228,9 @@ export async function offerTransfer(
   input: z.output<typeof transferInput>,
   ends: PlaceEnds,
 ): Promise<Transfer> {
-  const { role, expires_in, dry_run } = input
+  const { expires_in, dry_run } = input
+  const role = input.role ?? (await ownerRole(cx))
+  if (role === null) throw noOwnerRole()
   const lacking = lackingToOffer(cx, { group_id, role })
   const { actor } = cx
   const isAddressed = input.to.includes('@')
@@ -257,7 +256,9 @@ export async function offerTransfer(
   const wrong = (pointer: string, detail: string) =>
     new Problem('invalid_request', 'the place cannot be offered so', [{ pointer, detail }])
   if (group.kind !== 'site') throw wrong('', 'only a group of kind site changes hands')
-  if (read.role.length === 0) throw wrong('/role', 'there is no such role')
+  if (read.role.length === 0) {
+    throw input.role === undefined ? noOwnerRole() : wrong('/role', 'there is no such role')
+  }
   assertNothingLacks(read.lacks)
   const [user] = read.user
   const address = isAddressed ? input.to : (user?.email ?? '')

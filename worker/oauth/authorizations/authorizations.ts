@@ -19,11 +19,12 @@ import {
   accessTokenClaims,
   type Confirmation,
 } from '../tokens/access_token.ts'
-import { assertEntitled, entitlement, type Wish } from '../tokens/entitlement.ts'
+import { assertEntitled, earliest, entitlement, type Wish } from '../tokens/entitlement.ts'
 import type { SignIn } from '../tokens/id_token.ts'
 import { type PowersRows, powersOf, usesPowers } from '../tokens/powers.ts'
 import {
   accessTokenRights,
+  accessTokenRightsEnd,
   claimedRightsOf,
   type RightsClaims,
   type RightsClaimsRows,
@@ -92,7 +93,7 @@ export async function entitleClient(
   cx: Context,
   { id, user_id, client_id, scope, resource, authorization_details }: Covered,
   wish: Wish,
-  { client, cnf }: { client: Client; cnf: Confirmation | null },
+  { client, cnf, until }: { client: Client; cnf: Confirmation | null; until: number | null },
   settings: Settings,
   rows: { powers: PowersRows; claimRows: RightsClaimsRows },
 ): Promise<Entitled> {
@@ -114,6 +115,7 @@ export async function entitleClient(
     acl_max_rules: settings.acl_max_rules,
   })
   const { granted, ...content } = assertEntitled(found)
+  const told = accessTokenRights(cx, client, content, claimRows)
   const claims = accessTokenClaims(cx, {
     origin: id,
     sub: user_id,
@@ -122,7 +124,8 @@ export async function entitleClient(
     format: client.access_token_format,
     cnf,
     ...content,
-    rights_claims: accessTokenRights(cx, client, content, claimRows),
+    rights_claims: told,
+    not_after: earliest(content.not_after, until, accessTokenRightsEnd(told, claimRows)),
   })
   const rights_claims = rightsClaims(client, wantedOf(client.id_token_claims, granted), claimRows)
   return { claims, granted, rights_claims, client }

@@ -2,6 +2,7 @@
 // Decided anew at each look, from the stored request, the session and the allowances of before;
 // nothing is read or written here.
 import type { NarrowedRows } from '../../access/narrowed_rights.ts'
+import type { HeldPermissions } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { firstRequirement, type Requirement } from '../../identity/requirements.ts'
 import type { LiveSession } from '../../identity/sessions.ts'
@@ -37,7 +38,7 @@ export type Situation = {
   session: LiveSession | undefined
   allowed: readonly AllowedScope[]
   /** Permissions of the user over the whole system. */
-  permissions: ReadonlySet<string>
+  permissions: HeldPermissions
   /** Whatever the person lacks before anything goes on. */
   lacking: readonly Requirement[]
   /** Whether the answer may be about who is signed in; true when nobody is. */

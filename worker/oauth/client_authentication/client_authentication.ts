@@ -17,6 +17,7 @@ import {
 } from '../../devices/certificates/presented_certificate.ts'
 import {
   credentialsOf,
+  endOf,
   type LiveCredentialRow,
   liveCredentials,
   verifyDeviceSecret,
@@ -33,7 +34,7 @@ import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { mayAlsoUse } from '../clients/presets.ts'
 import { fitsAlgorithm, isSameAlgorithm, type Jwk, publicMembers } from '../clients/public_jwk.ts'
 import { clientOf, recentClient } from '../clients/recent_clients.ts'
-import { verifyClientSecret } from '../clients/secret_rules.ts'
+import { findLiveSecret } from '../clients/secret_rules.ts'
 import { currentClient } from '../registration/client_id_metadata_document.ts'
 import type { Confirmation } from '../tokens/access_token.ts'
 import { invalidClient, type PresentedCredentials } from './presented_credentials.ts'
@@ -54,6 +55,11 @@ export type Caller = {
    * tokens.
    */
   cnf: Confirmation | null
+  /**
+   * When the secret or key ends that it proved itself by, which no token outlives: it may be in
+   * other hands until then. Null: never.
+   */
+  until: number | null
 } & (
   | { kind: 'client'; client: Client }
   /**
@@ -137,7 +143,7 @@ export async function authenticate(
     // RFC 8705 §2: the request has only the client's id, the connection has the proof.
     if (method === 'none' && isTlsMethod(registered)) {
       await verifyCertificate(cx, client, registered)
-      return { kind: 'client', id, method: registered, client, proofs: [], cnf: null }
+      return { kind: 'client', id, method: registered, client, proofs: [], cnf: null, until: null }
     }
     // Only the registered method: otherwise a leaked public id, or a secret beside a key, would
     // suffice.
@@ -146,14 +152,17 @@ export async function authenticate(
     }
     // FAPI 2.0 §5.3.2.1; registration refuses such a client now, but an older one may be stored
     if (isFapi(client) && method !== 'private_key_jwt') throw invalidClient('method_of_profile')
+    let until: number | null = null
     if ('client_secret' in presented) {
       const { client_secret } = presented
-      const compare = () => verifyClientSecret(cx, rows.secrets, client_secret)
+      const find = () => findLiveSecret(cx, rows.secrets, client_secret)
+      const compare = () => find() !== undefined
       if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
+      until = find()?.expires_at ?? null
     }
     const proofs =
       'assertion' in presented ? [(await verifyAssertion(cx, presented, client)).assertion] : []
-    return { kind: 'client', id, method, client, proofs, cnf: null }
+    return { kind: 'client', id, method, client, proofs, cnf: null, until }
   }
   if (device === undefined) throw invalidClient('unknown_client')
   // One that nobody claimed proves who it is too; the grant says how little it gets.
@@ -189,7 +198,7 @@ const deviceCaller = (
   kind: 'device',
   id: device.id,
   ...{ method, device, credential, proofs },
-  ...{ arrival: null, cnf: null },
+  ...{ arrival: null, cnf: null, until: endOf(credential) },
 })
 
 /**

@@ -16,21 +16,21 @@ export const secretSchema = z
   .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without spaces')
   .refine(looksRandom, 'must look random: take openssl rand -base64 32')
 
-/** Whether a presented secret is one of the client's that have not run out. */
-export function verifyClientSecret(
+/** The secret of the client that was presented and has not run out; else undefined. */
+export function findLiveSecret(
   cx: Context,
   rows: readonly SecretRow[],
   presented: string,
-): boolean {
+): SecretRow | undefined {
   const hash = sha256(presented)
   const now = cx.now()
-  let isOne = false
+  let found: SecretRow | undefined
   for (const row of rows) {
     const isLive = row.expires_at === null || row.expires_at > now
     // Every row is compared, so that the time does not reveal which one matched.
-    if (equalText(row.hash, hash) && isLive) isOne = true
+    if (equalText(row.hash, hash) && isLive) found = row
   }
-  return isOne
+  return found
 }
 
 export function newSecretRow(

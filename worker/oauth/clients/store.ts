@@ -152,7 +152,7 @@ export function deleteClientRows(id: string, now: number): readonly Statement[] 
 
 // --- secrets ----------------------------------------------------------------------------------
 
-/** All secrets of a client, also those that have run out: `verifyClientSecret` judges them. */
+/** All secrets of a client, also those that have run out: `findLiveSecret` judges them. */
 export const listSecretsOf = (client_id: string): Statement<SecretRow> =>
   sql`select * from client_secret where client_id = ${client_id} order by created_at, id`
 

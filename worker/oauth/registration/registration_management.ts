@@ -10,7 +10,7 @@ import { appendEvent } from '../../events.ts'
 import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
 import { parseClient, startOver, usesSecret } from '../clients/client_metadata.ts'
 import { changeOf, deletionOf, isChanged } from '../clients/clients.ts'
-import { newSecretRow, verifyClientSecret } from '../clients/secret_rules.ts'
+import { findLiveSecret, newSecretRow } from '../clients/secret_rules.ts'
 import {
   type ClientRow,
   clientIsAt,
@@ -131,7 +131,7 @@ function assertSame(
   if (metadata['client_id'] !== id) throw badMetadata('/client_id', 'must be that of this client')
   const secret = metadata['client_secret'] ?? undefined
   if (secret === undefined) return
-  if (typeof secret !== 'string' || !verifyClientSecret(cx, secrets, secret)) {
+  if (typeof secret !== 'string' || findLiveSecret(cx, secrets, secret) === undefined) {
     throw badMetadata('/client_secret', 'is not that of this client')
   }
 }

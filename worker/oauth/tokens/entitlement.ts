@@ -9,8 +9,9 @@ import {
   compileNarrowedAcl,
   heldNarrowings,
   type NarrowedRows,
+  narrowingsEnd,
 } from '../../access/narrowed_rights.ts'
-import type { RightsRows } from '../../access/rights.ts'
+import type { HeldPermissions, RightsRows } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'
@@ -36,10 +37,10 @@ export type ClientBounds = {
 export type Party = {
   id: string
   /**
-   * Permissions on everything or on some group; null for one whose power is its registration
-   * alone. `not_read`: no scope of the token can hang on them.
+   * Permissions on everything or on some group, and until when; null for one whose power is its
+   * registration alone. `not_read`: no scope of the token can hang on them.
    */
-  permissions: ReadonlySet<string> | null | 'not_read'
+  permissions: HeldPermissions | null | 'not_read'
   /** Needed where mProxy may become the audience. */
   rights?: RightsRows | undefined
   /**
@@ -92,7 +93,10 @@ export type Entitlement = {
   authorization_details: Detail[] | undefined
   /** Present exactly when mProxy is an audience. */
   acl: readonly AclRule[] | undefined
-  /** When the first of the rights in it ends, in epoch seconds; null: never. */
+  /**
+   * When the first of the rights in it ends, or the first denial begins that its rules would have;
+   * in epoch seconds; null: never.
+   */
   not_after: number | null
 }
 
@@ -130,19 +134,26 @@ export const knownScopes = (
   )
 
 /**
- * Whether a subject with these permissions, on everything or somewhere, holds a management scope.
- * How far a token with it reaches is the guard's to say, on each request.
+ * Until when a subject with these permissions, on everything or somewhere, holds a management
+ * scope; 0: not at all. How far a token with it reaches is the guard's to say, on each request.
  */
-const holdsScope = (permissions: ReadonlySet<string>, scope: string): boolean =>
-  permissions.has(scope) || permissions.has('manage')
+const scopeEnd = (permissions: HeldPermissions, scope: string): number =>
+  Math.max(permissions.get(scope) ?? 0, permissions.get('manage') ?? 0)
 
-/** Whether the power of each party, as far as it bounds anything, has the scope. */
-const isHeld = (parties: readonly Party[], scope: string): boolean =>
-  !isManagementScope(scope) ||
-  parties.every(({ id, permissions }) => {
-    if (permissions === 'not_read') throw new TypeError(`the scope ${scope} for ${id}, unread`)
-    return permissions === null || holdsScope(permissions, scope)
-  })
+/** Until when the power of each party, as far as it bounds anything, has the scope. */
+const heldUntil = (parties: readonly Party[], scope: string): number =>
+  isManagementScope(scope)
+    ? Math.min(
+        ...parties.map(({ id, permissions }) => {
+          if (permissions === 'not_read') {
+            throw new TypeError(`the scope ${scope} for ${id}, unread`)
+          }
+          return permissions === null ? Infinity : scopeEnd(permissions, scope)
+        }),
+      )
+    : Infinity
+
+const isHeld = (parties: readonly Party[], scope: string): boolean => heldUntil(parties, scope) > 0
 
 /**
  * Whether a client may have tokens for a resource. A client that is registered for
@@ -213,11 +224,25 @@ export function entitlement(cx: Context, basis: Basis): Entitlement | Refused {
     return { fault: 'no_management_role' }
   }
   const bounds = { scope, granted: wanted, audience, authorization_details: details }
-  if (!audience.includes(mqtt_audience)) return { ...bounds, acl: undefined, not_after: null }
+  const ends = [
+    ...scope.map((one) => heldUntil(parties, one)),
+    ...parties.map(({ narrowed }) =>
+      narrowed === undefined ? Infinity : narrowingsEnd(details ?? [], narrowed),
+    ),
+  ]
+  if (!audience.includes(mqtt_audience)) {
+    return { ...bounds, acl: undefined, not_after: earliest(...ends) }
+  }
   if (!reachesMqtt) return { fault: 'mqtt_not_covered' }
   const compiled = rulesOf(cx, basis, details)
   if ('fault' in compiled) return { fault: compiled.fault, max: basis.acl_max_rules }
-  return { ...bounds, acl: compiled.rules, not_after: compiled.expires_at }
+  return { ...bounds, acl: compiled.rules, not_after: earliest(compiled.expires_at, ...ends) }
+}
+
+/** The first of these ends, in epoch seconds; null, in and out: none. */
+export function earliest(...ends: readonly (number | null)[]): number | null {
+  const end = Math.min(...ends.map((one) => one ?? Infinity))
+  return end === Infinity ? null : end
 }
 
 /**
@@ -312,8 +337,7 @@ function intersect(a: CompiledAcl, b: CompiledAcl, max: number): CompiledAcl {
   if ('fault' in b) return b
   const rules = intersectAcl(a.rules, b.rules)
   if (rules.length > max) return { fault: 'too_many_rules' }
-  const ends = [a.expires_at, b.expires_at].filter((one) => one !== null)
-  return { rules, expires_at: ends.length === 0 ? null : Math.min(...ends) }
+  return { rules, expires_at: earliest(a.expires_at, b.expires_at) }
 }
 
 // --- in words ---------------------------------------------------------------------------------

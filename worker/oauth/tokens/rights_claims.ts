@@ -98,6 +98,14 @@ export const accessTokenRights = (
     ? {}
     : rightsClaims(client, wantedOf(client.access_token_claims, scope), rows)
 
+/** When the first right ends that an access token tells so; Infinity: never. */
+export function accessTokenRightsEnd(told: RightsClaims, rows: readonly ClaimedRightRow[]): number {
+  const ends = rows
+    .filter(({ kind }) => (kind === 'role' ? told.roles : told.groups) !== undefined)
+    .map(({ expires_at }) => expires_at ?? Infinity)
+  return Math.min(Infinity, ...ends)
+}
+
 /** The claim has the name of its scope. */
 export const wantedOf = (wanted: WantedClaims, scope: readonly string[]): string[] =>
   scope.filter((one) => isWantedClaim(wanted, one))

@@ -32,6 +32,7 @@ import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_t
 import {
   assertEntitled,
   type ClientBounds,
+  earliest,
   entitlement,
   type FaultWords,
   knownScopes,
@@ -145,7 +146,7 @@ const DEVICE = {
 
 function deviceClaims(
   cx: Context,
-  { device, cnf, credential }: Caller & { kind: 'device' },
+  { device, cnf, until }: Caller & { kind: 'device' },
   wish: Wish,
   rights: MaybeRights,
   settings: Settings,
@@ -156,11 +157,10 @@ function deviceClaims(
     throw badScope('a device may ask for the scope mqtt, or for self', 'device_scope')
   }
   const own = { origin: device.id, epoch: device.epoch, sub: device.id, client_id: device.id, cnf }
-  const not_after = credential.kind === 'x509' ? endOf(credential) : null
   if (isAboutItself(cx, wanted, wish)) {
     const ttl = settings.device_access_token_ttl
     const audience = [managementAudience(cx)]
-    return accessTokenClaims(cx, { ...own, ttl, not_after, audience, scope: [SELF_SCOPE] })
+    return accessTokenClaims(cx, { ...own, ttl, audience, scope: [SELF_SCOPE], not_after: until })
   }
   if (device.status !== 'active') {
     throw badScope('nobody has claimed this device, so it has no topics', 'device_unclaimed')
@@ -185,12 +185,10 @@ function deviceClaims(
     reference: rows === undefined ? null : policyReference(rows),
     mqtt_client_id: device.mqtt_client_id,
     ...entitled,
-    not_after: earlier(entitled.not_after ?? null, not_after),
+    // Whoever has the credential may be another one than the device, for as long as it is good.
+    not_after: earliest(entitled.not_after, until),
   })
 }
-
-const earlier = (a: number | null, b: number | null): number | null =>
-  a === null || b === null ? (a ?? b) : Math.min(a, b)
 
 /**
  * Whether a device asks for the token with which it speaks about itself. Nothing hangs on that
@@ -210,7 +208,7 @@ function isAboutItself(cx: Context, wanted: readonly string[] | null, { resource
 
 function clientClaims(
   cx: Context,
-  { client, cnf }: Caller & { kind: 'client' },
+  { client, cnf, until }: Caller & { kind: 'client' },
   wish: Wish,
   rights: MaybeRights,
   settings: Settings,
@@ -233,6 +231,11 @@ function clientClaims(
     isStrict: true,
     mayLackScope: true,
   })
+  const entitled = assertEntitled(found, {
+    no_scope: NO_SCOPE,
+    no_management_role: NO_SCOPE,
+    resource_not_registered: BAD_TARGET,
+  })
   return accessTokenClaims(cx, {
     origin: client.client_id,
     epoch: client.epoch,
@@ -241,11 +244,8 @@ function clientClaims(
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     format: client.access_token_format,
     cnf,
-    ...assertEntitled(found, {
-      no_scope: NO_SCOPE,
-      no_management_role: NO_SCOPE,
-      resource_not_registered: BAD_TARGET,
-    }),
+    ...entitled,
+    not_after: earliest(entitled.not_after, until),
   })
 }
 

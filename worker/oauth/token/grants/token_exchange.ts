@@ -5,7 +5,7 @@
 // Nothing is written to issue it, and there is no refresh token.
 import type { AclRule } from '../../../../policy/acl.ts'
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { permissionsSomewhere, rightsOf } from '../../../access/rights.ts'
+import { type HeldPermissions, permissionsSomewhere, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
 import { scalar } from '../../../db/sql.ts'
@@ -41,12 +41,18 @@ import {
 import {
   assertEntitled,
   type EntitlementFault,
+  earliest,
   entitlement,
   type FaultWords,
   type Party,
 } from '../../tokens/entitlement.ts'
 import { isPowerfulScope } from '../../tokens/powers.ts'
-import { accessTokenRights, hasRightsScope, rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import {
+  accessTokenRights,
+  accessTokenRightsEnd,
+  hasRightsScope,
+  rightsClaimsOf,
+} from '../../tokens/rights_claims.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = TOKEN_EXCHANGE
@@ -191,6 +197,7 @@ export async function redeem(
     within: subject.act === null ? undefined : rulesIn(subject),
   })
   const { not_after, granted: _, ...content } = assertEntitled(found, WORDS)
+  const told = accessTokenRights(cx, client, content, rows.claimRows)
   const claims = accessTokenClaims(cx, {
     origin: subject.origin,
     epoch: rows.epochs[0]?.epoch,
@@ -200,10 +207,14 @@ export async function redeem(
     format: client.access_token_format,
     cnf: caller.cnf,
     ...content,
-    rights_claims: accessTokenRights(cx, client, content, rows.claimRows),
+    rights_claims: told,
     // The new token ends with the tokens that it rests on.
-    not_after: Math.min(
-      ...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),
+    not_after: earliest(
+      not_after,
+      subject.exp,
+      actor?.exp ?? null,
+      caller.until,
+      accessTokenRightsEnd(told, rows.claimRows),
     ),
     act,
   })
@@ -297,7 +308,7 @@ const lasting = (scope: readonly string[]) => scope.filter((one) => one !== 'off
 const lastingOf = (subject: ReadToken, scope: readonly string[]) =>
   subject.scope.includes('offline_access') ? lasting(scope) : scope
 
-const NONE: ReadonlySet<string> = new Set()
+const NONE: HeldPermissions = new Map()
 
 const BAD_TARGET = 'a token for this resource or audience cannot be had so'
 

@@ -1,0 +1,229 @@
+// The use of a claim code by the person who is signed in. One batch uses the code, takes from the
+// device what it had before, makes it active and puts it into the place, which may be a new one.
+// It is undone as a whole where the code is used already, its maker could not give the device away
+// any more, or the person may not put devices into that place.
+import { insertMembership } from '../../access/groups.ts'
+import { placeExists } from '../../access/places/place_store.ts'
+import {
+  demandNothingLacks,
+  type Lack,
+  lackingToMove,
+  lackingToShape,
+  lackingWithin,
+  nothingLacks,
+} from '../../access/power.ts'
+import { takeRights } from '../../access/principals.ts'
+import { type Actor, as, type Context } from '../../context.ts'
+import { randomId } from '../../crypto.ts'
+import { unlessRefused } from '../../db/database.ts'
+import { condition, join, refuseUnless, type Statement, scalar, sql } from '../../db/sql.ts'
+import { appendEvent } from '../../events.ts'
+import { demandOfferer, readInviter } from '../../identity/mailed_offers/mailed_offer.ts'
+import {
+  meetsRequirements,
+  type Requirement,
+  requirementsOf,
+  standingIn,
+  standingOf,
+} from '../../identity/requirements.ts'
+import {
+  findSession,
+  isSessionLive,
+  type LiveSession,
+  noteSession,
+  userOf,
+} from '../../identity/sessions.ts'
+import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
+import { activateClaimed } from '../getting_in/claim_store.ts'
+import { endKeysMadeFor } from '../made_in_place.ts'
+import { revokeDeviceTokensOf } from '../minted_token_store.ts'
+import { groupIsThere } from '../store.ts'
+import { hashOfClaimCode, lackingToGiveAway } from './claim_code.ts'
+import {
+  claimIsMine,
+  consumeClaimCode,
+  findAnyClaimCode,
+  findOpenClaimCode,
+  isInGroups,
+  isOpenClaimCode,
+  type OpenClaimCode,
+} from './claim_code_store.ts'
+import { listPlacesOf, ownerRole, placeCreation } from './owner_role.ts'
+
+/** Name under which wrong codes are counted, for each address and in all. */
+const GUESSES = 'claim codes'
+
+/** The word for a new place; no id has a star. */
+export const NEW_PLACE = '*'
+
+export type Place = { id: string; name: string }
+
+export type OpenedClaim = {
+  code: OpenClaimCode
+  session: LiveSession | null
+  /** All that the person who is signed in lacks. */
+  lacking: readonly Requirement[]
+  /** The places into which the person may put devices. */
+  places: readonly Place[]
+  /** The role that the owner of a new place gets; null: nobody makes one here. */
+  role: string | null
+}
+
+/**
+ * The device of a code with the person who opens it; null for a code that nobody can use, whyever.
+ * Round trips: 1, and 1 for a code that there never was. Throws OAuthError too_many_requests.
+ */
+export async function openClaim(
+  cx: Context,
+  code: string,
+  cookie: string | undefined,
+): Promise<OpenedClaim | null> {
+  const hash = await hashOfClaimCode(cx, code)
+  const role = await ownerRole(cx)
+  const read = await cx.db.read({
+    guesses: findGuesses(cx, GUESSES),
+    any: findAnyClaimCode(hash),
+    code: findOpenClaimCode(cx, hash),
+    session: findSession(cx, cookie),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
+    places: listPlacesOf(userOf(cx, cookie), 'devices:write', cx.now()),
+    role: sql<{ name: string }>`select name from role where name = ${role}`,
+  })
+  const [session] = read.session
+  noteSession(cx, session)
+  if (!(await judgeSecret(cx, GUESSES, read.guesses, () => read.any.length > 0))) return null
+  const [found] = read.code
+  if (found === undefined) return null
+  const { lacking, places } = read
+  return {
+    code: found,
+    session: session ?? null,
+    lacking,
+    places,
+    role: read.role[0]?.name ?? null,
+  }
+}
+
+/**
+ * The person at this page, with all that the own roles give: what these are is looked up by each
+ * statement that compares.
+ */
+const ownerAt = (user_id: string): Actor => ({
+  kind: 'user',
+  id: user_id,
+  scopes: new Set(),
+  places: new Map([['manage', []]]),
+  reach: [],
+})
+
+/** Lists what the person lacks to put devices into a place that is there. */
+const lackingToTakeIn = (cx: Context, group_id: string): readonly Statement<Lack>[] => [
+  ...lackingWithin(cx, 'devices:write', group_id, cx.now()),
+  // The device comes with the rights of its maker, so that what others hold there needs no power;
+  // what the place itself holds elsewhere does.
+  lackingToMove(cx, group_id, scalar`null`),
+]
+
+/** Lists what an actor lacks to give the device the rules of its type in this place. */
+const lackingRules = (cx: Context, device_id: string, group_id: string) =>
+  lackingToShape(
+    cx,
+    device_id,
+    { groups: scalar`${JSON.stringify([group_id])}` },
+    { metadata: [], mqtt_client_id: false },
+  )
+
+/**
+ * Demands that the person may put devices into the place. The rules that the device gets there by
+ * its type come of the power of its maker, or of that of the person.
+ */
+function demandPlace(
+  cx: Context,
+  user_id: string,
+  maker: Context,
+  { hash, device_id }: OpenClaimCode,
+  group_id: string,
+): readonly Statement[] {
+  const mine = claimIsMine(cx, hash)
+  const owner = { ...cx, actor: ownerAt(user_id) }
+  const mayGive = [maker, owner].map((one) => lacksNothing(lackingRules(one, device_id, group_id)))
+  return [
+    refuseUnless(condition`${mine} or ${placeExists(group_id)}`, 'claim_place'),
+    ...demandNothingLacks(mine, ...lackingToTakeIn(owner, group_id)),
+    refuseUnless(condition`${mine} or ${join(mayGive, ' or ')}`, 'claim_place'),
+  ]
+}
+
+const lacksNothing = (lacks: readonly Statement<Lack>[]) => join(lacks.map(nothingLacks), ' and ')
+
+export type ClaimOutcome =
+  | { outcome: 'done'; place: Place }
+  /** Used, over, taken back, or given by somebody who can no longer give the device. */
+  | { outcome: 'dead'; reason: 'claim_code_dead' | 'claim_code_maker' }
+  /** The person may not put devices into the place, or it is gone. */
+  | { outcome: 'no_place' }
+
+export type WantedPlace = { id: string } | { name: string; role: string }
+
+/** `place`: one that is there, or a new one with the role of its owner. One write. */
+export async function claimDeviceByCode(
+  cx: Context,
+  { code }: OpenedClaim,
+  session: LiveSession,
+  place: WantedPlace,
+): Promise<ClaimOutcome> {
+  const { hash, device_id } = code
+  const { user_id } = session
+  const acting = as(cx, { kind: 'user', id: user_id })
+  const mine = claimIsMine(cx, hash)
+  const open = isOpenClaimCode(cx, hash)
+  const group_id = 'id' in place ? place.id : randomId(cx, 'grp')
+  const offerer = {
+    invited_by: code.made_by,
+    inviter: code.maker,
+    inviter_epoch: code.maker_epoch,
+  }
+  const maker = { ...cx, actor: readInviter(offerer) }
+  const groups = JSON.parse(code.groups) as string[]
+  const isWaiting = condition`exists (
+    select 1 from device where id = ${device_id} and status = 'unclaimed')`
+  const mayClaim = join(
+    [isSessionLive(cx, session), meetsRequirements(cx, standingIn(session))],
+    ' and ',
+  )
+  const write = cx.db.write({
+    // For what there is now: groups and rights may have changed since the code was made.
+    maker: demandOfferer(cx, offerer, open, (then) => lackingToGiveAway(then, device_id, groups)),
+    place: 'id' in place ? demandPlace(cx, user_id, maker, code, place.id) : [],
+    unmoved: refuseUnless(
+      condition`${mine} or ${isInGroups(device_id, code.groups)}`,
+      'claim_over',
+    ),
+    used: consumeClaimCode(cx, code, mayClaim),
+    isUsed: refuseUnless(mine, 'claim_over'),
+    made:
+      'id' in place ? [] : await placeCreation(acting, { ...place, id: group_id }, user_id, mine),
+    changes: [
+      // Once: a batch that is repeated finds the device active, in its new place.
+      ...takeRights(device_id, isWaiting),
+      ...endKeysMadeFor(cx, device_id, isWaiting),
+      revokeDeviceTokensOf(cx, device_id),
+      activateClaimed(cx, device_id),
+      insertMembership(cx, group_id, device_id, groupIsThere(group_id, mine)),
+      appendEvent(acting, {
+        type: 'device.claimed_by_person',
+        subject_id: device_id,
+        data: { code: code.id, group: group_id, made_by: code.made_by },
+      }),
+    ],
+    done: sql<Place>`select id, name from "group" where id = ${group_id}`,
+  })
+  const written = await unlessRefused(write, (reason) => reason)
+  if (typeof written !== 'string') {
+    const [done] = written.done
+    return { outcome: 'done', place: done ?? { id: group_id, name: group_id } }
+  }
+  if (written === 'inviter_powerless') return { outcome: 'dead', reason: 'claim_code_maker' }
+  if (written === 'claim_over') return { outcome: 'dead', reason: 'claim_code_dead' }
+  return { outcome: 'no_place' }
+}
