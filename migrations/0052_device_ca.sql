@@ -31,7 +31,7 @@ CREATE UNIQUE INDEX "device_ca_name_unique" ON "device_ca" ("name");
 CREATE INDEX "device_ca_subject" ON "device_ca" ("subject");
 
 -- An authority that is disabled or gone ends the tokens of devices that came by it; other credentials of
--- these devices fetch anew. The scope `device_ca` of a change stands in the view and in both triggers.
+-- these devices fetch anew. A change of more than 1,000 devices begins with its `upto`, and so stays.
 DROP VIEW "status_waiting";
 CREATE VIEW "status_waiting" AS SELECT "c"."n" AS "n", "e"."seq" AS "seq"
 FROM "status_change" AS "c" CROSS JOIN "status_entry" AS "e"
@@ -72,83 +72,6 @@ WHERE "e"."seq" > "c"."done" AND "e"."seq" <= "c"."upto" AND CASE "c"."scope"
 						OR instr(coalesce("g"."condition_reads", ''), 'device.') > 0)
 					AND (+"g"."object_id" = '*' OR +"g"."object_id" IN (SELECT "id" FROM "around"))) END) END;
 
-DROP TRIGGER "status_change_applied";
-CREATE TRIGGER "status_change_applied" AFTER INSERT ON "status_change"
-BEGIN
-	UPDATE "status_change" SET "upto" = (SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'status_entry')
-	WHERE "n" = new."n" AND 1000 < CASE new."scope"
-		WHEN 'client' THEN (SELECT count(*) FROM (
-			SELECT 1 FROM "authorization" AS "a" CROSS JOIN "status_entry" AS "e"
-				ON "e"."origin_id" = "a"."id" AND "e"."kind" = 'authorization'
-			WHERE "a"."client_id" = new."id" LIMIT 1001))
-		WHEN 'device_ca' THEN (SELECT count(*) FROM (
-			SELECT 1 FROM "device_credential" WHERE "ca_id" = new."id" LIMIT 1001))
-		ELSE (SELECT count(*) FROM (WITH RECURSIVE "up"("id") AS (
-			SELECT new."id" WHERE new."scope" = 'object'
-			UNION SELECT "m"."group_id" FROM "up" CROSS JOIN "membership" AS "m" ON "m"."member_id" = "up"."id"
-			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
-				WHERE "g"."parent_id" IS NOT NULL),
-		"top"("id") AS (
-			SELECT new."id" WHERE new."scope" = 'subject'
-			UNION ALL SELECT "subject_id" FROM "grant" WHERE new."scope" = 'role' AND "role" = new."id"
-			UNION ALL SELECT "id" FROM "device" WHERE new."scope" = 'device_type' AND "type" = new."id"
-			UNION ALL SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT '*' WHERE new."scope" = 'object') AS "o"
-				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
-				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${device.') > 0 OR instr(coalesce("g"."condition_reads", ''), 'device.') > 0)),
-		"below"("id") AS (
-			SELECT "id" FROM (SELECT "id" FROM "top" LIMIT 1001)
-			UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id"),
-		"holder"("id") AS (
-			SELECT "id" FROM "below"
-			UNION ALL SELECT "m"."member_id" FROM "below" CROSS JOIN "membership" AS "m" ON "m"."group_id" = "below"."id")
-			SELECT 1 FROM "holder" LIMIT 1001)) END;
-	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
-		SELECT ("e"."seq" - 1) >> 20, "e"."idx", new."outcome", "e"."seq" FROM "status_entry" AS "e"
-		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND "e"."seq" IN (
-			SELECT "e"."seq" FROM "authorization" AS "a" CROSS JOIN "status_entry" AS "e"
-				ON "e"."origin_id" = "a"."id" AND "e"."kind" = 'authorization'
-			WHERE new."scope" = 'client' AND "a"."client_id" = new."id");
-	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
-		SELECT ("e"."seq" - 1) >> 20, "e"."idx", new."outcome", "e"."seq" FROM "status_entry" AS "e"
-		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND new."scope" = 'device_ca' AND "e"."seq" IN (
-			SELECT "e"."seq" FROM "device_credential" AS "k" CROSS JOIN "status_entry" AS "e"
-				ON "e"."origin_id" = "k"."device_id" AND "e"."kind" = 'device'
-			WHERE "k"."ca_id" = new."id");
-	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
-		SELECT ("e"."seq" - 1) >> 20, "e"."idx", new."outcome", "e"."seq" FROM "status_entry" AS "e"
-		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND new."scope" NOT IN ('client', 'device_ca') AND "e"."seq" IN (
-			WITH RECURSIVE "up"("id") AS (
-			SELECT new."id" WHERE new."scope" = 'object'
-			UNION SELECT "m"."group_id" FROM "up" CROSS JOIN "membership" AS "m" ON "m"."member_id" = "up"."id"
-			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
-				WHERE "g"."parent_id" IS NOT NULL),
-		"top"("id") AS (
-			SELECT new."id" WHERE new."scope" = 'subject'
-			UNION ALL SELECT "subject_id" FROM "grant" WHERE new."scope" = 'role' AND "role" = new."id"
-			UNION ALL SELECT "id" FROM "device" WHERE new."scope" = 'device_type' AND "type" = new."id"
-			UNION ALL SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT '*' WHERE new."scope" = 'object') AS "o"
-				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
-				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${device.') > 0 OR instr(coalesce("g"."condition_reads", ''), 'device.') > 0)),
-		"below"("id") AS (
-			SELECT "id" FROM (SELECT "id" FROM "top" LIMIT 1001)
-			UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id"),
-		"holder"("id") AS (
-			SELECT "id" FROM "below"
-			UNION SELECT "m"."member_id" FROM "below" CROSS JOIN "membership" AS "m" ON "m"."group_id" = "below"."id")
-			SELECT "o"."seq" FROM "holder" AS "h" CROSS JOIN "status_entry" AS "o"
-				ON "o"."origin_id" = "h"."id" AND ("o"."kind" = 'device' OR ("o"."kind" = 'client' AND EXISTS (
-					SELECT 1 FROM "client" WHERE "id" = "h"."id" AND instr(' ' || "scope" || ' ', ' mqtt ') > 0)))
-			UNION ALL SELECT "o"."seq" FROM "holder" AS "h" CROSS JOIN "authorization" AS "a" ON "a"."user_id" = "h"."id"
-				AND (instr(' ' || "a"."scope" || ' ', ' mqtt ') > 0 OR instr(' ' || "a"."scope" || ' ', ' roles ') > 0
-				OR instr(' ' || "a"."scope" || ' ', ' groups ') > 0 OR "a"."resource" <> '[]' OR "a"."authorization_details" IS NOT NULL)
-				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "a"."id" AND "o"."kind" = 'authorization'
-			UNION ALL SELECT "o"."seq" FROM "holder" AS "h" CROSS JOIN "device_token" AS "t" ON "t"."device_id" = "h"."id"
-				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "t"."id" AND "o"."kind" = 'device_token');
-	DELETE FROM "status_change" WHERE ("n" = new."n" AND "upto" IS NULL) OR ("n" < new."n"
-		AND "scope" = new."scope" AND "id" = new."id" AND "outcome" = new."outcome"
-		AND EXISTS (SELECT 1 FROM "status_change" WHERE "n" = new."n" AND "upto" IS NOT NULL));
-END;
-
 -- A device whose authority has ended goes on with another entry: it may have other credentials.
 DROP TRIGGER "status_entry_flipped";
 CREATE TRIGGER "status_entry_flipped" AFTER INSERT ON "status_flip"
@@ -188,10 +111,36 @@ END;
 
 CREATE TRIGGER "status_of_disabled_device_ca" AFTER UPDATE OF "enabled" ON "device_ca" WHEN old."enabled" = 1 AND new."enabled" = 0
 BEGIN
-	INSERT INTO "status_change" ("scope", "id", "outcome") VALUES ('device_ca', new."id", 1);
+	INSERT INTO "status_change" ("scope", "id", "outcome", "upto")
+		SELECT 'device_ca', new."id", 1, (SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'status_entry')
+		WHERE 1000 < (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = new."id" LIMIT 1001));
+	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
+		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e" WHERE "e"."seq" IN (
+			SELECT "o"."seq" FROM "device_credential" AS "k" CROSS JOIN "status_entry" AS "o"
+				ON "o"."origin_id" = "k"."device_id" AND "o"."kind" = 'device'
+			WHERE "k"."ca_id" = new."id")
+		AND 1000 >= (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = new."id" LIMIT 1001));
+	INSERT INTO "status_entry" ("kind", "origin_id") SELECT DISTINCT 'device', "d"."id"
+		FROM "device_credential" AS "k" CROSS JOIN "device" AS "d" ON "d"."id" = "k"."device_id"
+		WHERE "k"."ca_id" = new."id" AND "d"."status" NOT IN ('suspended', 'retired')
+			AND 1000 >= (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = new."id" LIMIT 1001))
+			AND NOT EXISTS (SELECT 1 FROM "status_entry" WHERE "origin_id" = "d"."id" AND "kind" = 'device');
 END;
 
 CREATE TRIGGER "status_of_deleted_device_ca" AFTER DELETE ON "device_ca"
 BEGIN
-	INSERT INTO "status_change" ("scope", "id", "outcome") VALUES ('device_ca', old."id", 1);
+	INSERT INTO "status_change" ("scope", "id", "outcome", "upto")
+		SELECT 'device_ca', old."id", 1, (SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'status_entry')
+		WHERE 1000 < (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = old."id" LIMIT 1001));
+	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
+		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e" WHERE "e"."seq" IN (
+			SELECT "o"."seq" FROM "device_credential" AS "k" CROSS JOIN "status_entry" AS "o"
+				ON "o"."origin_id" = "k"."device_id" AND "o"."kind" = 'device'
+			WHERE "k"."ca_id" = old."id")
+		AND 1000 >= (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = old."id" LIMIT 1001));
+	INSERT INTO "status_entry" ("kind", "origin_id") SELECT DISTINCT 'device', "d"."id"
+		FROM "device_credential" AS "k" CROSS JOIN "device" AS "d" ON "d"."id" = "k"."device_id"
+		WHERE "k"."ca_id" = old."id" AND "d"."status" NOT IN ('suspended', 'retired')
+			AND 1000 >= (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = old."id" LIMIT 1001))
+			AND NOT EXISTS (SELECT 1 FROM "status_entry" WHERE "origin_id" = "d"."id" AND "kind" = 'device');
 END;

@@ -115,6 +115,7 @@ type OfClientAuthentication =
   | 'claim_not_listed'
   | 'claim_other_type'
   | 'claim_over'
+  | 'claim_powerless'
   | 'claim_proof'
   | 'claim_proof_used'
   | 'claim_token'

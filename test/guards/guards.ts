@@ -3,6 +3,7 @@
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
 
+import { CLAIM_GUARDS } from './claim_guards.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
@@ -369,6 +370,15 @@ const MAIL: readonly Guard[] = [
     test: 'host/slow_bodies',
     title: 'is not slow',
   },
+  {
+    name: 'long-body-goes-on',
+    attack: 'an import of a whole fleet that is cut after half a minute',
+    file: 'worker/entry/slow_bodies.ts',
+    from: ' || socket.bytesRead - look.bytes >= bytes',
+    to: '',
+    test: 'host/slow_bodies',
+    title: 'is read to its end',
+  },
 ]
 
 const CODES: readonly Guard[] = [
@@ -592,8 +602,8 @@ const CODES: readonly Guard[] = [
     name: 'epoch-of-clients',
     attack: 'a client that is disabled and enabled, and whose tokens revive',
     file: 'worker/oauth/clients/store.ts',
-    from: "epoch = epoch + (status = 'active' and ${value} <> 'active'), ",
-    to: '',
+    from: "(status = 'active' and ${status ?? 'active'} <> 'active')",
+    to: '0',
     test: 'oauth/token/ended_principals',
     title: 'client',
   },
@@ -6452,4 +6462,5 @@ export const GUARDS: readonly Guard[] = [
   ...REQUIREMENTS,
   ...FORGETTING,
   ...LANGUAGES,
+  ...CLAIM_GUARDS,
 ]

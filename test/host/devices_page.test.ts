@@ -40,7 +40,7 @@ test('each command of docs/devices.md does what the page says', async () => {
       expect([line, code, code === 0 ? '' : shell.output()]).toEqual([line, 0, ''])
       outputs.push(shell.output())
     }
-    expect(lines).toHaveLength(37)
+    expect(lines).toHaveLength(45)
     const [type, made, byTag, byMac, byWord, , dry, imported, token, listed, ...more] = outputs
     const read = (text: string | undefined) => JSON.parse(text ?? '') as Record<string, unknown>
     expect(read(type)).toMatchObject({ name: 'meter', token_ttl: 600 })
@@ -52,7 +52,22 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(imported)).toMatchObject({ summary: { created: 1, failed: 0 }, failed: [] })
     expect(read(token)).toMatchObject({ type: 'meter', uses: 100, again: 'keep' })
     expect(read(listed)).toMatchObject({ is_listed: true, again: 'reset' })
-    const [tried, begun, , jobs, byFilter, active, tagged, depot, moved, granted, again] = more
+    const [plug, , plugs, , code, shown, again, sheet] = more.splice(0, 8)
+    expect(read(plug)).toMatchObject({ name: 'plug', claim: 'again' })
+    expect(read(plugs)).toMatchObject({
+      summary: { created: 1, failed: 0 },
+      claim_codes: [{ claim_uri: expect.stringContaining('/claim?token=') }],
+    })
+    expect(read(code)).toMatchObject({ device_id: 'plug-2', state: 'open' })
+    expect(read(shown)).not.toHaveProperty('claim_code')
+    expect(read(again)).toMatchObject({ device_id: 'plug-2', state: 'open' })
+    expect(read(sheet)).toEqual({ file: 'plugs.html', codes: 2 })
+    const printed = readFileSync(join(worker.folder, 'plugs.html'), 'utf8')
+    expect(printed.match(/<section>/g)).toHaveLength(2)
+    expect(printed).toContain('<svg')
+    expect(printed).toContain('SP-0001')
+    expect(printed).toMatch(/<code>(?:[0-9A-Z]{4}-){4}[0-9A-Z]{4}<\/code>/)
+    const [tried, begun, , jobs, byFilter, active, tagged, depot, moved, granted, whole] = more
     expect(read(tried)).toMatchObject({ count: 1, is_complete: true, first: [{ id: 'm-1' }] })
     expect(read(begun)).toMatchObject({ state: 'selecting', change: { action: 'suspend' } })
     expect(read(jobs)).toMatchObject({
@@ -64,7 +79,7 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(depot)).toMatchObject({ id: 'depot', kind: 'store' })
     expect(read(moved)).toMatchObject({ groups: ['depot'] })
     expect(read(granted)).toMatchObject({ subject: 'm-1', role: 'operator', object: 'depot' })
-    expect(read(again)).toMatchObject({ count: 1, first: [{ id: 'm-1' }] })
+    expect(read(whole)).toMatchObject({ count: 1, first: [{ id: 'm-1' }] })
     const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials, ...last] =
       more.slice(11)
     expect(read(lampType)).toMatchObject({ name: 'lamp' })
@@ -85,4 +100,4 @@ test('each command of docs/devices.md does what the page says', async () => {
   } finally {
     await worker.stop()
   }
-}, 90_000)
+}, 240_000)

@@ -127,7 +127,7 @@ async function exported(text: string, m: Messages): Promise<string> {
 }
 
 const ENDED = {
-  ...{ people: 4, grants: 3, memberships: 3, invitations: 1, authorizations: 2 },
+  ...{ people: 4, grants: 3, memberships: 3, invitations: 1, authorizations: 2, claim_tokens: 1 },
   ...{ credentials: 1, tokens: 1 },
 }
 

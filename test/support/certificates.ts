@@ -116,11 +116,31 @@ const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes))
 export const pemOfCertificate = (bytes: Uint8Array): string =>
   `-----BEGIN CERTIFICATE-----\n${base64(bytes).replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
 
-/** An authority that signed itself, and a function by which it signs others. */
-export async function makeAuthority(kind: KindOfSigner = 'P-256', given: Making = {}) {
+/** A certification request in PEM, signed by its own key or by another one. */
+export async function makeRequest(given?: Pair, signer?: Pair): Promise<string> {
+  const pair = given ?? (await makePair())
+  const info = derSequence(derUnsigned(Uint8Array.of(0)), nameOf('any'), pair.spki, der(0xa0))
+  const signature = derBits(await sign(signer ?? pair, info))
+  const request = derSequence(info, SIGNATURES[(signer ?? pair).kind], signature)
+  return pemOfCertificate(request).replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST')
+}
+
+/** The private key of a pair in PEM (PKCS#8). */
+export async function pemOfKey({ keys }: Pair): Promise<string> {
+  const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
+  const pem = pemOfCertificate(new Uint8Array(pkcs8 as ArrayBuffer))
+  return pem.replaceAll('CERTIFICATE', 'PRIVATE KEY')
+}
+
+/** An authority that signed itself, or was signed by another, and a function to sign others. */
+export async function makeAuthority(
+  kind: KindOfSigner = 'P-256',
+  given: Making = {},
+  signer?: Pair,
+) {
   const pair = await makePair(kind)
   const name = given.subject ?? nameOf('Authority')
-  const der = await makeCertificate(pair, pair, {
+  const der = await makeCertificate(pair, signer ?? pair, {
     subject: name,
     issuer: name,
     extensions: [asAuthority],

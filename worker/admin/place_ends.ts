@@ -1,7 +1,7 @@
 // The parts of devices/ and oauth/ that stand on a place, for the transfer of identity/, which
 // knows neither.
 import { withdrawClaimCodesIn } from '../devices/claiming/claim_code_store.ts'
-import { endClaimTokensOf } from '../devices/getting_in/claim_store.ts'
+import { countClaimTokensOf, endClaimTokensOf } from '../devices/getting_in/claim_store.ts'
 import {
   endKeysMadeIn,
   endTokensMadeIn,
@@ -13,6 +13,7 @@ import { countLinksTo, endLinksTo } from '../oauth/authorizations/place_authoriz
 
 export const PLACE_ENDS: PlaceEnds = {
   links: (_, group_id) => countLinksTo(group_id),
+  claimTokens: countClaimTokensOf,
   credentials: listKeysMadeIn,
   tokens: listTokensMadeIn,
   end: (cx, group_id, { end_credentials, end_tokens }, when) => [

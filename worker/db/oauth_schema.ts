@@ -146,6 +146,19 @@ export const authorization = sqliteTable(
   ],
 )
 
+/** Principals that act for others by exchanged tokens, with the origin of these (RFC 8693). */
+export const token_exchange = sqliteTable(
+  'token_exchange',
+  {
+    origin_id: text().notNull(), // of an authorization or a client
+    actor_id: text().notNull(), // of a client or a person
+  },
+  (t) => [
+    primaryKey({ columns: [t.origin_id, t.actor_id] }),
+    index('token_exchange_actor').on(t.actor_id),
+  ],
+)
+
 /** Immutable rows: a refresh token and its parent. Which one is good is the family's `head`. */
 export const refresh_token = sqliteTable(
   'refresh_token',

@@ -160,6 +160,9 @@ export const claim_batch = sqliteTable('claim_batch', {
   created_at: integer().notNull(),
   expires_at: integer().notNull(),
   revoked_at: integer(),
+  maker: text(), // JSON: the actor that made it; null: of before there was this column
+  maker_epoch: integer().notNull().default(0),
+  made_by: text(), // the maker, where it reached some places alone
 })
 
 /** The hardware ids to which a claim token is limited. */

@@ -12,6 +12,7 @@ declare const Bun: {
     hostname: string
     port: number
     idleTimeout: number
+    maxRequestBodySize: number
     fetch(request: Request, server: BunServer): Response | Promise<Response>
   }): BunServer
 }
@@ -25,6 +26,8 @@ await runProgram(async () => {
       hostname: config.host,
       port: config.port,
       idleTimeout: 30,
+      // app.ts limits each body but that of an import.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request, server) => host.fetch(request, server.requestIP(request)?.address ?? ''),
     })
   } catch (error) {

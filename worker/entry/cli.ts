@@ -35,6 +35,11 @@ const USAGE = `npm run allauth -- <command>
                                        register or change the devices of a file: a line of JSON each, or FILE.csv
   claim-token create --type T [--group G] [--max-uses N] [--expires-in S] [--again keep|reset] [--name N]
                                        a token by which devices register keys of their own (docs/devices.md)
+  device claim-code ID [--expires-in S]
+                                       a new code by which a person claims the device; the one of before is dead
+  qr JOB | qr --filter NAME=VALUE ... [--expires-in S] [--file F]
+                                       a sheet to print (HTML, A4) with a new QR and code for each unclaimed device of an
+                                       import or of a filter; all codes of before of these devices are dead
   device list|get|suspend|activate|tag|move ...
   group list|get|create|move|delete|add|remove ...
   grant list|create|delete ...
@@ -99,6 +104,7 @@ const options = {
   to: { type: 'string' },
   kind: { type: 'string' },
   parent: { type: 'string' },
+  file: { type: 'string' },
 } as const
 
 type Values = ReturnType<typeof parse>['values']
@@ -152,6 +158,15 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
     const file = one(rest, 'which devices: the file is missing')
     const { deviceImport } = await import('./commands/getting_in.ts')
     return onDatabase((cx) => deviceImport(cx, file, values))
+  }
+  if (noun === 'device' && verb === 'claim-code') {
+    const id = one(rest, 'which device: its id is missing')
+    const { deviceClaimCode } = await import('./commands/claim_codes.ts')
+    return onDatabase((cx) => deviceClaimCode(cx, id, values))
+  }
+  if (noun === 'qr') {
+    const { codeSheet } = await import('./commands/claim_codes.ts')
+    return onDatabase((cx) => codeSheet(cx, words.slice(1), values))
   }
   if (['device', 'device-ca', 'group', 'grant', 'job'].includes(noun ?? '')) {
     const { registryCommand } = await import('./commands/registry.ts')

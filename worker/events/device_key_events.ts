@@ -58,6 +58,16 @@ export const DEVICE_KEY_EVENTS = {
       },
     },
   },
+  'device_issuer.set': {
+    subject: null,
+    meaning: 'The authority was set with which this server makes certificates of devices.',
+    data: { thumbprint: { is: 'string', meaning: 'SHA-256 of its certificate, base64url' } },
+  },
+  'device_issuer.removed': {
+    subject: null,
+    meaning: 'This server makes no certificates of devices any more.',
+    data: {},
+  },
   'device.rotation_demanded': {
     subject: 'the device',
     meaning: 'A device has to take other keys; those that it has end.',

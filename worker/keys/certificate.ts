@@ -26,6 +26,8 @@ export type Certificate = {
   /** SHA-256 of the DER form of the names, base64url. */
   issuer: string
   subject: string
+  /** The DER form of the name itself. */
+  subject_name: Bytes
   /** Hexadecimal, without leading zeros: one text for one number. */
   serial: string
   not_before: number
@@ -84,6 +86,7 @@ export function readCertificate(der: Uint8Array): Certificate {
     thumbprint: sha256OfBytes(der),
     issuer: sha256OfBytes(part(2, 0x30).whole),
     subject: sha256OfBytes(subject.whole),
+    subject_name: new Uint8Array(subject.whole),
     serial: serialOf(part(0, 0x02).content),
     not_before,
     not_after,

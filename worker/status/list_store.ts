@@ -61,6 +61,9 @@ export const findChange = (page: number): Statement<ChangeRow> =>
       where seq > c.done and seq <= c.upto order by seq limit ${page})) as bound
     from status_change c order by c.n limit 1`
 
+/** One row while a change is not spread. */
+export const isAnyWaiting = (): Statement<{ n: number }> => sql`select n from status_change limit 1`
+
 /** Flips the holders of a change on one page, and notes how far it got. */
 export const spreadPage = ({ n, done, bound }: ChangeRow & { bound: number }): Statement[] => [
   sql`insert into status_flip (list, idx, outcome, seq)

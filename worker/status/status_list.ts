@@ -54,3 +54,12 @@ async function through(
   const whole = new Response(new Blob([bytes]).stream().pipeThrough(stream))
   return new Uint8Array(await whole.arrayBuffer())
 }
+
+/** A compressed list: its snapshot with the flips after it. */
+export async function listAfter(
+  snapshot: Uint8Array | null,
+  flips: readonly { idx: number; outcome: number }[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  const places = snapshot === null ? validPlaces() : await inflate(new Uint8Array(snapshot))
+  return deflate(flipped(places, flips))
+}

@@ -5,8 +5,9 @@ import { encodeBase64url } from '../crypto.ts'
 import { signJwt } from '../keys/jwt.ts'
 import { ensureKey } from '../keys/signing_keys.ts'
 import { listUri } from './entry_store.ts'
-import { findLastList, findListHead, listContent, listListIds } from './list_store.ts'
-import { deflate, endedList, flipped, inflate, STATUS_BITS, validPlaces } from './status_list.ts'
+import { findLastList, findListHead, isAnyWaiting, listContent, listListIds } from './list_store.ts'
+import { spreadSoon } from './spreading.ts'
+import { endedList, listAfter, STATUS_BITS } from './status_list.ts'
 
 /** Media type of the token, without `application/`, and its `typ` (§5.1). */
 export const STATUS_LIST_TYPE = 'statuslist+jwt'
@@ -20,7 +21,10 @@ const WINDOW = 21_600
 
 export type SignedList = { jwt: string; etag: string }
 
-/** The list as a token, or null beyond the last one. One round trip. */
+/**
+ * The list as a token, or null beyond the last one. One round trip; more while a change is spread,
+ * of which the list then shows the next pages.
+ */
 export async function signedList(cx: Context, id: number): Promise<SignedList | null> {
   const memory = `status list ${id}`
   const { kid } = await ensureKey(cx, 'ES256')
@@ -29,11 +33,17 @@ export async function signedList(cx: Context, id: number): Promise<SignedList | 
   const remembered = recall<SignedList & { latest: number | null }>(cx, memory)
   const isOfWindow = remembered?.etag === etagOf(remembered?.latest ?? null)
   const known = isOfWindow ? remembered : undefined
-  const rows = await cx.db.read({
+  const reads = {
     head: findListHead(id),
     last: findLastList(),
     content: listContent(id, known?.latest ?? null),
-  })
+    waiting: isAnyWaiting(),
+  }
+  let rows = await cx.db.read(reads)
+  if (rows.waiting.length > 0) {
+    await spreadSoon(cx)
+    rows = await cx.db.read(reads)
+  }
   const [head] = rows.head
   const last = rows.last[0]?.id ?? null
   if (head === undefined && (last === null || id > last)) return null
@@ -60,13 +70,4 @@ export async function signedList(cx: Context, id: number): Promise<SignedList | 
 export async function aggregation(cx: Context): Promise<{ status_lists: string[] }> {
   const ids = await cx.db.read(listListIds())
   return { status_lists: ids.map(({ id }) => listUri(cx, id)) }
-}
-
-/** A compressed list: its snapshot with the flips after it. */
-export async function listAfter(
-  snapshot: Uint8Array | null,
-  flips: readonly { idx: number; outcome: number }[],
-): Promise<Uint8Array<ArrayBuffer>> {
-  const places = snapshot === null ? validPlaces() : await inflate(new Uint8Array(snapshot))
-  return deflate(flipped(places, flips))
 }

@@ -8,6 +8,7 @@ import { changeUser } from '../../../worker/identity/users.ts'
 import { signJwt } from '../../../worker/keys/jwt.ts'
 import { changeClient } from '../../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
+import { statusOf } from '../../status/status_reader.ts'
 import {
   type Answer,
   API,
@@ -112,18 +113,24 @@ const exchange = (
 const forge = async (jwt: string, claims: Record<string, unknown>, typ = 'at+jwt') =>
   (await signJwt(worker.context(), 'ES256', typ, { ...claimsOf(jwt), ...claims })).jwt
 
+/** As one of the version before, which a change of rights does not reach. */
+const tellingNoStatus = (jwt: string) => forge(jwt, { status: undefined })
+
 const introspect = async (of: string, by = 'orders') =>
   (await post(worker, '/oauth/introspect', { token: of }, basic(by, secretOf(by)))).body
 
 describe('an exchanged token', () => {
-  test('names who acts, hangs on the person’s sign-in, ends with the subject token, and writes nothing', async () => {
+  test('names who acts, hangs on the person’s sign-in, ends with the subject token, and writes once who acts', async () => {
     const { access_token, authorization_id } = await subjectToken()
     const subject = claimsOf(access_token)
     const events = await count(worker, sql`from event`)
     worker.clock.now += 50
     const { value, roundTrips } = await countRoundTrips(worker, () => exchange(access_token))
     const { status, body, headers } = value
-    expect([status, roundTrips]).toEqual([200, 1])
+    // That the client acts for this sign-in is noted once.
+    expect([status, roundTrips]).toEqual([200, 2])
+    const again = await countRoundTrips(worker, () => exchange(access_token))
+    expect([again.value.status, again.roundTrips]).toEqual([200, 1])
     expect(headers.get('cache-control')).toBe('no-store')
     expect(body).toEqual({
       access_token: expect.any(String),
@@ -352,8 +359,10 @@ describe('what both hold', () => {
   })
 
   test('shrinks with the registration of either client', async () => {
-    const { access_token } = await subjectToken()
+    const { access_token: present } = await subjectToken()
+    const access_token = await tellingNoStatus(present)
     await changeClient(worker.context(), 'app', { scope: 'openid' }, null)
+    expect((await exchange(present)).body.error).toBe('invalid_request')
     expect((await exchange(access_token)).body.error).toBe('invalid_scope')
     expect((await exchange(access_token, { resource: STOCK })).body.scope).toBe('')
     expect((await exchange(access_token, { scope: 'orders:read' })).body.error).toBe(
@@ -369,7 +378,7 @@ describe('what both hold', () => {
       { scope: 'openid mqtt users:read users:write devices:read' },
       null,
     )
-    const own = await ownToken('users:read')
+    const own = await tellingNoStatus(await ownToken('users:read'))
     const { body } = await exchange(own, {}, 'web')
     expect(claimsOf(body.access_token)).toMatchObject({
       aud: API,
@@ -425,7 +434,7 @@ describe('what both hold', () => {
         rule('allow', 'publish', 'mine/+'),
       ],
     })
-    const own = await ownToken('openid mqtt')
+    const own = await tellingNoStatus(await ownToken('openid mqtt'))
     const alone = await exchange(own, { scope: 'mqtt' }, 'web')
     // A client without rights of its own adds none, and takes all.
     expect(claimsOf(alone.body.access_token)).toMatchObject({ aud: MQTT, acl: [] })
@@ -681,8 +690,8 @@ describe('when one of the parties was disabled and enabled', () => {
   test.each([['orders'], ['stock']])(
     '(%s), the tokens of the exchange stay dead, and new ones are good',
     async (id) => {
-      const { access_token } = await subjectToken('openid orders:read')
       const chain = async () => {
+        const { access_token } = await subjectToken('openid orders:read')
         const first = await exchanged(access_token, { resource: STOCK })
         const second = await exchanged(first, { resource: STOCK }, 'stock')
         return { first, second }
@@ -693,16 +702,20 @@ describe('when one of the parties was disabled and enabled', () => {
         await isActive(second, 'stock'),
       ]
       expect(await isGood(before)).toEqual([true, true])
+      const lists = async ({ first, second }: typeof before) => [
+        await statusOf(worker, first),
+        await statusOf(worker, second),
+      ]
       await clientOff(id)
-      expect(await isGood(before)).toEqual([id === 'stock', false])
-      expect((await exchange(before.first, { resource: STOCK }, 'stock')).status).toBe(
-        id === 'stock' ? 200 : 400,
-      )
-      // The token of the person rests on neither of them.
+      // They have one entry, that of the sign-in, which goes on with another one.
+      expect(await isGood(before)).toEqual([false, false])
+      expect(await lists(before)).toEqual([3, 3])
+      expect((await exchange(before.first, { resource: STOCK }, 'stock')).status).toBe(400)
       const after = await chain()
       expect(await isGood(after)).toEqual([true, true])
+      expect(await lists(after)).toEqual([0, 0])
       await clientOff(id)
-      expect(await isGood(after)).toEqual([id === 'stock', false])
+      expect(await isGood(after)).toEqual([false, false])
     },
   )
 

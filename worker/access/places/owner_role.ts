@@ -8,6 +8,7 @@ import {
   condition,
   join,
   refuseUnless,
+  type Scalar,
   type Statement,
   scalar,
   sql,
@@ -85,12 +86,12 @@ export function placeCreation(
  * role on the place or on a group above it; not by one on `*`. In the order of ids.
  */
 export const listPlacesOf = (
-  user_id: string,
+  user_id: string | Scalar,
   scope: ApiScope,
   now: number,
   { after = '', limit = 50 }: { after?: string; limit?: number } = {},
 ): Statement<{ id: string; name: string }> => {
-  const who = scalar`${user_id}`
+  const who = typeof user_id === 'string' ? scalar`${user_id}` : user_id
   return sql`with recursive ${within(who, now)}, ${grantsHeld(who, now)}, below(id) as (
       select held.object_id from held cross join role r on r.name = held.role
       where held.object_kind = 'group' and exists (

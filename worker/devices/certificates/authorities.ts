@@ -99,14 +99,22 @@ export function describeAuthority(row: AuthorityRow): z.infer<typeof authoritySc
 
 /** The one certificate of a text, which may sign others. Throws Problem. */
 export function readAuthority(pem: string): Certificate {
+  const [one, ...more] = readAuthorities(pem)
+  if (one !== undefined && more.length === 0) return one
+  const detail = 'holds several certificates: send that of the authority that signs devices'
+  throw new Problem('invalid_request', 'this is no authority', [
+    { pointer: '/certificate', detail },
+  ])
+}
+
+/** The certificates of a text; the first one may sign others. Throws Problem. */
+export function readAuthorities(pem: string): Certificate[] {
   const refuse = (detail: string) =>
     new Problem('invalid_request', 'this is no authority', [{ pointer: '/certificate', detail }])
   const found = certificatesOfPem(pem)
   if ('fault' in found) throw refuse(found.fault)
-  const [one, ...more] = found
-  if (one === undefined || more.length > 0) {
-    throw refuse('holds several certificates: send that of the authority that signs devices')
-  }
+  const [one] = found
+  if (one === undefined) throw refuse('holds no certificate')
   if (!one.is_ca) throw refuse('may sign no others: its basic constraints are not those of a CA')
   if (one.key_usage !== undefined && (one.key_usage & KEY_USAGE.keyCertSign) === 0) {
     throw refuse('may sign no others: its key usage lacks keyCertSign')
@@ -114,11 +122,11 @@ export function readAuthority(pem: string): Certificate {
   if (keyAlgorithmOf(one.spki) === null) {
     throw refuse('has a key of a kind that is not known here: take P-256, P-384, RSA or Ed25519')
   }
-  const read = readPem(pem)
+  const read = readPem(pemOf(one.der))
   const faults = 'jwk' in read ? faultsOfKey(read.jwk) : []
   const [fault] = faults
   if (fault !== undefined) throw refuse(`has a key that ${fault.message}`)
-  return one
+  return found
 }
 
 /** A root shows by its own signature that its file is whole. Throws Problem. */
@@ -230,7 +238,7 @@ const eventOf = <T extends 'device_ca.created' | 'device_ca.deleted'>(
 const noAuthority = () => new Problem('not_found', 'there is no such authority')
 const otherVersion = () => new Problem('precondition_failed', 'the authority was changed')
 
-function needsManage(lacks: readonly Lack[]): void {
+export function needsManage(lacks: readonly Lack[]): void {
   if (lacks.length === 0) return
   throw new Problem(
     'forbidden',

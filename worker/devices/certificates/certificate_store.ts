@@ -68,6 +68,22 @@ export const forgetOutdated = (cx: Context, device_id: string, ca_id: string): S
   sql`delete from device_credential where device_id = ${device_id} and ca_id = ${ca_id}
     and not_after < ${cx.now()}`
 
+/**
+ * Ends the certificates that a device got of this server upon one of an authority, when it gets
+ * another: at once those that were never used.
+ */
+export const endEnrolled = (
+  cx: Context,
+  one: { device_id: string; ca_id: string | null; by: string; until: number },
+): Statement =>
+  sql`update device_credential
+    set expires_at = min(coalesce(expires_at, ${one.until}),
+      case when last_used_at is null then ${cx.now()} else ${one.until} end)
+    where device_id = ${one.device_id} and ca_id = ${one.ca_id} and id <> ${one.by}
+      and revoked_at is null
+      and issuer is not (select subject from device_ca where id = ${one.ca_id})
+      and exists (select 1 from device_credential where id = ${one.by})`
+
 // --- authorities ------------------------------------------------------------------------------
 
 export const findAuthority = (id: string): Statement<AuthorityRow> =>

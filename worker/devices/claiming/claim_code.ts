@@ -13,7 +13,7 @@ import { hmacSha256, randomId } from '../../crypto.ts'
 import { BatchRefused } from '../../db/database.ts'
 import { condition, refuseUnless, type Statement, sql } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
-import { appendEvent } from '../../events.ts'
+import { appendEvent, appendEventOfEach } from '../../events.ts'
 import { storedInviter } from '../../identity/invitations/invitations.ts'
 import { storedSecret } from '../../stored_secrets.ts'
 import { groupsOf } from '../device_schema.ts'
@@ -23,7 +23,7 @@ import {
   type DeviceClaimRow,
   findClaimCodeOf,
   hasOpenCode,
-  insertClaimCode,
+  insertClaimCodes,
   isClaimable,
   replaceClaimCodes,
   withdrawClaimCodeOf,
@@ -33,6 +33,9 @@ export const CLAIM_PATH = '/claim'
 
 const HOUR = 3600
 const DAY = 86_400
+
+/** Seconds for which a code is good where nothing else is said. */
+export const CLAIM_CODE_TTL = 365 * DAY
 
 // Crockford's letters: no I, L, O and U. 100 bits, as `XXXX-XXXX-XXXX-XXXX-XXXX`.
 const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -72,7 +75,7 @@ export const claimCodeInput = z
       .int()
       .min(HOUR)
       .max(3660 * DAY)
-      .default(365 * DAY)
+      .default(CLAIM_CODE_TTL)
       .describe('seconds for which the code is good'),
   })
   .openapi('NewClaimCode')
@@ -142,6 +145,29 @@ export async function makeClaimCode(
   return { row, claim_code, claim_uri }
 }
 
+/** Statements that store new codes, in the place of those of before. */
+export const claimCodeCreation = (
+  cx: Context,
+  made: readonly MadeClaimCode[],
+): readonly Statement[] => {
+  const rows = made.map(({ row }) => row)
+  return made.length === 0 ? [] : [replaceClaimCodes(cx, rows), insertClaimCodes(rows)]
+}
+
+/** An event about each of them. */
+export const claimCodeEvents = (
+  cx: Context,
+  made: readonly MadeClaimCode[],
+): readonly Statement[] => [
+  appendEventOfEach(
+    cx,
+    { type: 'device.claim_code_made', subject_id: null, data: { code: '', expires_at: 0 } },
+    sql`select value ->> 'id' as key, value ->> 'device_id' as subject_id,
+        json_object('code', value ->> 'id', 'expires_at', value ->> 'expires_at') as data
+      from json_each(${JSON.stringify(made.map(({ row }) => row))})`,
+  ),
+]
+
 /** The epoch of the actor, for `makeClaimCode`. */
 export const findEpochOfActor = ({ actor: { id } }: Context): Statement<{ epoch: number }> =>
   sql`select epoch from user where id = ${id} union all select epoch from client where id = ${id}`
@@ -201,13 +227,8 @@ export async function createClaimCode(
         ...demandPower(lacks),
         ...demandWithinReach(cx, condition`not ${deviceExists(device_id)}`, device_id),
         refuseUnless(isClaimable(device_id), 'claim_code_state'),
-        replaceClaimCodes(cx, [row]),
-        insertClaimCode(row),
-        appendEvent(cx, {
-          type: 'device.claim_code_made',
-          subject_id: device_id,
-          data: { code: row.id, expires_at: row.expires_at },
-        }),
+        ...claimCodeCreation(cx, [made]),
+        ...claimCodeEvents(cx, [made]),
       ]),
     ),
   )

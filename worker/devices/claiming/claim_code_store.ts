@@ -4,13 +4,12 @@ import type { Context } from '../../context.ts'
 import {
   type Condition,
   condition,
-  insertInto,
   type Scalar,
   type Statement,
   scalar,
   sql,
 } from '../../db/sql.ts'
-import { device_claim } from '../../db/things_schema.ts'
+import type { device_claim } from '../../db/things_schema.ts'
 
 export type DeviceClaimRow = typeof device_claim.$inferSelect
 
@@ -26,10 +25,7 @@ export const isClaimable = (device_id: string | Scalar): Condition =>
     where one.id = ${device_id} and one.status = 'unclaimed'
       and (t.claim = 'again' or (t.claim = 'once' and one.released_at is null)))`
 
-export const insertClaimCode = (row: DeviceClaimRow): Statement =>
-  insertInto(device_claim, row, sql`on conflict (id) do nothing`)
-
-/** Inserts many, which are rows in a JSON array. */
+/** Inserts codes that are new. */
 export const insertClaimCodes = (rows: readonly DeviceClaimRow[]): Statement =>
   sql`insert into device_claim (id, hash, device_id, made_by, maker, maker_epoch, created_at,
       expires_at)

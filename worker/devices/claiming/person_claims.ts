@@ -3,6 +3,7 @@
 // It is undone as a whole where the code is used already, its maker could not give the device away
 // any more, or the person may not put devices into that place.
 import { insertMembership } from '../../access/groups.ts'
+import { listPlacesOf, ownerRole, placeCreation } from '../../access/places/owner_role.ts'
 import { placeExists } from '../../access/places/place_store.ts'
 import {
   demandNothingLacks,
@@ -48,7 +49,6 @@ import {
   isOpenClaimCode,
   type OpenClaimCode,
 } from './claim_code_store.ts'
-import { listPlacesOf, ownerRole, placeCreation } from './owner_role.ts'
 
 /** Name under which wrong codes are counted, for each address and in all. */
 const GUESSES = 'claim codes'
@@ -201,8 +201,7 @@ export async function claimDeviceByCode(
     ),
     used: consumeClaimCode(cx, code, mayClaim),
     isUsed: refuseUnless(mine, 'claim_over'),
-    made:
-      'id' in place ? [] : await placeCreation(acting, { ...place, id: group_id }, user_id, mine),
+    made: 'id' in place ? [] : placeCreation(acting, { ...place, id: group_id }, user_id, mine),
     changes: [
       // Once: a batch that is repeated finds the device active, in its new place.
       ...takeRights(device_id, isWaiting),

@@ -7,7 +7,9 @@ import {
   insertInto,
   insertWhere,
   refuseUnless,
+  type Scalar,
   type Statement,
+  scalar,
   sql,
 } from '../../db/sql.ts'
 import { claim_batch, claim_proof, claim_use } from '../../db/things_schema.ts'
@@ -40,14 +42,18 @@ export const listClaimBatchesAfter = (after: string, limit: number): Statement<C
 export const updateClaimRevocation = (cx: Context, id: string): Statement =>
   sql`update claim_batch set revoked_at = ${cx.now()} where id = ${id} and revoked_at is null`
 
+/** A condition on a token that is good: its devices come into the place. */
+const opensInto = (cx: Context, group_id: string): Condition =>
+  condition`revoked_at is null and expires_at > ${cx.now()} and group_id in (
+    with recursive ${insidePlace(group_id)} select id from below)`
+
 /** Ends the tokens by which devices come into the place, with an event about each. */
 export const endClaimTokensOf = (
   cx: Context,
   group_id: string,
   when: Condition,
 ): readonly Statement[] => {
-  const open = condition`revoked_at is null and expires_at > ${cx.now()} and group_id in (
-    with recursive ${insidePlace(group_id)} select id from below) and ${when}`
+  const open = condition`${opensInto(cx, group_id)} and ${when}`
   return [
     appendEventOfEach(
       cx,
@@ -58,6 +64,10 @@ export const endClaimTokensOf = (
     sql`update claim_batch set revoked_at = ${cx.now()} where ${open}`,
   ]
 }
+
+/** Counts the tokens by which devices come into the place. */
+export const countClaimTokensOf = (cx: Context, group_id: string): Scalar =>
+  scalar`(select count(*) from claim_batch where ${opensInto(cx, group_id)})`
 
 export const claimBatchIsOpen = (id: string): Condition =>
   condition`exists (select 1 from claim_batch where id = ${id} and revoked_at is null)`
@@ -165,7 +175,7 @@ export const useClaimProof = (cx: Context, hash: string, expires_at: number): St
 ]
 
 /** A condition: this request has counted its use already, in an earlier run of its batch. */
-const isCounted = (cx: Context): Condition =>
+export const isCounted = (cx: Context): Condition =>
   condition`exists (select 1 from claim_use where rid = ${cx.rid})`
 
 /** Demands a state of the device before the claim. */

@@ -1,25 +1,18 @@
 // Claim tokens: an operator makes one for a batch of devices of one type, and perhaps for one place
 // and a list of numbers. It is shown once. Ending it may end all that came in by it.
-import {
-  demandPower,
-  type Lack,
-  lackingToMove,
-  lackingToShape,
-  mayAll,
-  nameLacks,
-} from '../../access/power.ts'
+import { demandPower, mayAll, nameLacks } from '../../access/power.ts'
 import { idSchema } from '../../access/principals.ts'
 import { decodeCursor, lineSchema, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { BatchRefused } from '../../db/database.ts'
-import { type Statement, scalar } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { typeNameSchema } from '../device_types.ts'
 import { withKeys } from '../hardware_ids.ts'
 import { missingReferences } from '../refusals.ts'
 import { findReferences } from '../store.ts'
+import { findMakerEpoch, lackingForBatch, madeNow } from './claim_makers.ts'
 import {
   type ClaimBatchRow,
   claimBatchIsOpen,
@@ -100,25 +93,6 @@ export const describeClaimToken = (row: ClaimBatchRow): z.infer<typeof claimToke
 
 const noToken = () => new Problem('not_found', 'there is no such claim token')
 
-/** The power that the actor lacks to let devices of this type come into this place. */
-const lackingFor = (
-  cx: Context,
-  { id, type, group_id }: Pick<ClaimBatchRow, 'id' | 'type' | 'group_id'>,
-): readonly Statement<Lack>[] => [
-  ...(group_id === null ? [] : [lackingToMove(cx, group_id, group_id)]),
-  ...lackingToShape(
-    cx,
-    id,
-    {
-      type: scalar`${type}`,
-      metadata: scalar`'{}'`,
-      mqtt_client_id: scalar`null`,
-      groups: scalar`${JSON.stringify(group_id === null ? [] : [group_id])}`,
-    },
-    { metadata: [], mqtt_client_id: false },
-  ),
-]
-
 /** Round trips: 1 read, 1 write. Throws Problem. */
 export async function createClaimToken(
   cx: Context,
@@ -128,7 +102,11 @@ export async function createClaimToken(
   const { type, serials } = entry
   const group_id = entry.group ?? null
   const groups = group_id === null ? [] : [group_id]
-  const [found] = await cx.db.read(findReferences('', type, groups, null, null))
+  const read = await cx.db.read({
+    references: findReferences('', type, groups, null, null),
+    maker: findMakerEpoch(cx),
+  })
+  const [found] = read.references
   if (found?.type_exists !== 1) {
     throw missingReferences([{ pointer: '/type', detail: 'there is no such device type' }])
   }
@@ -151,13 +129,13 @@ export async function createClaimToken(
     again: entry.again,
     is_listed: serials === undefined ? 0 : 1,
     is_wide: Number(mayAll(cx)),
-    created_by: cx.actor.id,
+    ...madeNow(cx, read.maker),
     created_at: cx.now(),
     expires_at: cx.now() + entry.expires_in,
     revoked_at: null,
   }
   const numbers = withKeys((serials ?? []).map((value) => ({ kind: 'serial', value })))
-  const lacking = lackingFor(cx, row)
+  const lacking = lackingForBatch(cx, row)
   await nameLacks(cx, lacking, () =>
     cx.db.write([
       ...demandPower(lacking),
@@ -204,7 +182,7 @@ export async function revokeClaimToken(
   if (batch === undefined) throw noToken()
   const suspends = devices === 'suspend'
   const devices_suspended = suspends ? (count?.n ?? 0) : 0
-  const lacking = lackingFor(cx, batch)
+  const lacking = lackingForBatch(cx, batch)
   const event = {
     type: 'claim_batch.revoked',
     subject_id: id,

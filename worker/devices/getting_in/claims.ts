@@ -22,6 +22,7 @@ import { type HardwareId, hardwareIdsSchema, withKeys } from '../hardware_ids.ts
 import { type DeviceJwk, deviceJwkSchema, type JwkInput, keptJwk, thumbprintOf } from '../jwk.ts'
 import { refusalOf } from '../refusals.ts'
 import { deviceExists, findDeviceById, groupIsThere } from '../store.ts'
+import { demandMaker, noteMaker } from './claim_makers.ts'
 import {
   activateClaimed,
   type ClaimBatchRow,
@@ -53,7 +54,7 @@ const refused = (
   description: string,
 ) => new OAuthError(error, { reason, description })
 
-const badToken = (reason: 'claim_token' | 'claim_over') =>
+const badToken = (reason: 'claim_token' | 'claim_over' | 'claim_powerless') =>
   refused('invalid_grant', reason, 'the claim token is not good, or not any more')
 
 const badProof = () => refused('invalid_request', 'claim_proof', 'the proof cannot be used')
@@ -107,14 +108,16 @@ export async function claimDevice(cx: Context, body: Record<string, unknown>): P
   }
   if (rows.takesKeys.length === 0) throw badToken('claim_over')
   const { id, is_new, statements } = planClaim(cx, claim, batch, rows)
+  const demands = is_new ? [demandMaker(cx, batch)] : []
   try {
     const { device } = await cx.db.write({
+      demands,
       proof: useClaimProof(
         cx,
         sha256(`${thumbprintOf(claim.jwk)} ${claim.proof}`),
         claim.expires_at,
       ),
-      changes: statements,
+      changes: is_new ? [...statements, ...noteMaker(batch, id)] : statements,
       device: findDeviceById(id),
     })
     const type = device[0]?.type ?? batch.type
@@ -130,6 +133,9 @@ function refusalOfClaim(error: unknown): OAuthError | null {
   }
   if (error instanceof BatchRefused && error.reason === 'claim_over') return badToken('claim_over')
   if (error instanceof BatchRefused && error.reason === 'claim_again') return again()
+  if (error instanceof BatchRefused && error.reason === 'inviter_powerless') {
+    return badToken('claim_powerless')
+  }
   // Another request was first with one of the numbers, or the type is gone.
   return refusalOf(error) === null ? null : again()
 }
@@ -163,7 +169,7 @@ function planClaim(
       statements: [
         demandNewNumbers(cx, numbers),
         ...useClaimToken(cx, batch.id, id),
-        // The power of the actor who made the token was compared then.
+        // The power of the actor who made the token is demanded beside.
         ...planCreation(acting, entry, []).plan.statements,
         claimedEvent(acting, batch, id),
       ],

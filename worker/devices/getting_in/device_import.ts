@@ -5,13 +5,20 @@
 // frees one; routes.ts and claim_routes.ts the paths.
 // Tables: `claim_batch`, `claim_use`, `claim_serial`; with the rest of the room those of devices.
 // Leaves single devices to ../devices.ts, and memberships and power to access/.
-import { decodeCursor, encodeCursor, fieldErrors } from '../../api.ts'
+import { decodeCursor, encodeCursor, fieldErrors, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId } from '../../crypto.ts'
 import { BatchRefused, ConstraintViolation } from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import {
+  CLAIM_CODE_TTL,
+  claimCodeCreation,
+  findEpochOfActor,
+  type MadeClaimCode,
+  makeClaimCode,
+} from '../claiming/claim_code.ts'
 import {
   assertKinds,
   assertNotOver,
@@ -49,7 +56,7 @@ export type ImportRequest = {
 
 type Change = 'created' | 'updated' | 'unchanged'
 type Result = { line: number; id: string | null } & (
-  | { result: Change }
+  | { result: Change; claim_code?: string; claim_uri?: string }
   | { result: 'failed'; errors: FieldError[] }
 )
 
@@ -89,8 +96,16 @@ function readResume(cx: Context, resume: string | undefined): [job: string, line
   return [job, Number(line)]
 }
 
+/** A device, perhaps with a code by which a person claims it. */
+const rowInput = deviceInput.extend({ claim_code: z.boolean().optional() })
+
 /** A row as it was read, with its keys. */
-type Candidate = { line: number; input: DeviceInput; keys: readonly string[] }
+type Candidate = {
+  line: number
+  input: DeviceInput
+  keys: readonly string[]
+  wantsCode: boolean
+}
 type Chunk = { rows: Candidate[]; failed: Result[]; last: number }
 
 /**
@@ -133,12 +148,13 @@ const failure = (line: number, id: string | null, errors: FieldError[]): Result 
 function readRow(row: ImportRow): Candidate | Result {
   const { line } = row
   if ('fault' in row) return failure(line, null, [{ pointer: '', detail: row.fault }])
-  const read = deviceInput.safeParse(row.value)
+  const read = rowInput.safeParse(row.value)
   if (!read.success) return failure(line, null, fieldErrors(read.error))
-  const { id, hardware_ids = [] } = read.data
+  const { claim_code: wantsCode = false, ...input } = read.data
+  const { id, hardware_ids = [] } = input
   const keys = hardware_ids.map((one) => `${one.kind} ${hardwareKey(one)}`)
   if (id !== undefined) keys.push(`id ${id}`)
-  if (keys.length > 0) return { line, input: read.data, keys }
+  if (keys.length > 0) return { line, input, keys, wantsCode }
   const detail = 'is needed, or a hardware id: a second run would make another device'
   return failure(line, null, [{ pointer: '/id', detail }])
 }
@@ -169,11 +185,13 @@ type Standing = {
   groups: ReadonlySet<string>
   taken: ReadonlySet<string>
   owners: ReadonlyMap<string, string>
+  /** Of the actor. */
+  epoch: number
   devices: ReadonlyMap<string, WholeDeviceRow>
 }
 
 /** A row with what it changes. */
-type Planned = { line: number; id: string; change: Change } & (
+type Planned = { line: number; id: string; change: Change; code?: MadeClaimCode } & (
   | { made: New }
   | { statements: readonly Statement[] }
 )
@@ -188,9 +206,13 @@ async function importChunk(
   const standing = await readStanding(cx, rows)
   const results: Result[] = []
   const planned: Planned[] = []
-  for (const { line, input } of rows) {
+  for (const { line, input, wantsCode } of rows) {
     try {
-      planned.push({ line, ...(await planRow(cx, input, standing)) })
+      const row = await planRow(cx, input, standing)
+      // A code is shown once: a device that is there keeps the one that it has.
+      const code =
+        wantsCode && row.change === 'created' ? await codeFor(cx, row.id, input, standing) : null
+      planned.push({ line, ...row, ...(code === null ? {} : { code }) })
     } catch (error) {
       results.push(failure(line, input.id ?? null, errorsOf(error)))
     }
@@ -210,11 +232,13 @@ async function readStanding(cx: Context, rows: readonly Candidate[]): Promise<St
     taken: findTakenIds(ids),
     owners: findOwnersOf(numbers),
     devices: findDevicesOf(ids, numbers),
+    actor: rows.some(({ wantsCode }) => wantsCode) ? findEpochOfActor(cx) : null,
   })
   return {
     types: new Map(found.types.map((row) => [row.name, row])),
     groups: new Set(found.groups.map(({ id }) => id)),
     taken: new Set(found.taken.map(({ id }) => id)),
+    epoch: found.actor?.[0]?.epoch ?? 0,
     owners: new Map(found.owners.map(({ kind, key, device_id }) => [`${kind} ${key}`, device_id])),
     devices: new Map(found.devices.map((row) => [row.id, row])),
   }
@@ -246,6 +270,19 @@ async function planRow(cx: Context, input: DeviceInput, standing: Standing) {
     throw refused('/id', 'is that of another principal; ids are never given twice')
   }
   return planNew(cx, { ...input, id: id ?? randomId(cx, 'dev') }, type)
+}
+
+/** The code of a new device. Throws Problem. */
+async function codeFor(
+  cx: Context,
+  id: string,
+  { type, status }: DeviceInput,
+  { types, epoch }: Standing,
+): Promise<MadeClaimCode> {
+  if (status !== 'unclaimed' || types.get(type)?.claim === 'never') {
+    throw refused('/claim_code', 'is for an unclaimed device of a type that people claim')
+  }
+  return makeClaimCode(cx, id, { expires_in: CLAIM_CODE_TTL, epoch })
 }
 
 type New = {
@@ -298,6 +335,7 @@ function statementsOf(cx: Context, planned: readonly Planned[], job: string): St
   const changed = planned.filter(({ change }) => change !== 'unchanged')
   const [first] = changed
   if (first === undefined) return []
+  const codes = changed.flatMap(({ code }) => code ?? [])
   const ids = (wanted: Change) => changed.filter(({ change }) => change === wanted)
   return [
     ...(news.length === 0
@@ -312,6 +350,7 @@ function statementsOf(cx: Context, planned: readonly Planned[], job: string): St
         })),
     ...lacksOf(cx, news).flatMap(({ id, lacks }) => demandDevicePower(id, lacks)),
     ...changed.flatMap((one) => ('statements' in one ? one.statements : [])),
+    ...claimCodeCreation(cx, codes),
     appendEvent(cx, {
       type: 'devices.imported',
       subject_id: job,
@@ -328,7 +367,12 @@ const errorsOf = (error: unknown): FieldError[] => {
   return error.errors.length > 0 ? [...error.errors] : [{ pointer: '', detail: error.detail }]
 }
 
-const done = ({ line, id, change }: Planned): Result => ({ line, id, result: change })
+const done = ({ line, id, change, code }: Planned): Result => ({
+  line,
+  id,
+  result: change,
+  ...(code === undefined ? {} : { claim_code: code.claim_code, claim_uri: code.claim_uri }),
+})
 
 /** Stores rows together; where that is refused by halves, until the wrong row is alone. */
 async function store(cx: Context, planned: readonly Planned[], job: string): Promise<Result[]> {
@@ -366,7 +410,8 @@ async function store(cx: Context, planned: readonly Planned[], job: string): Pro
 async function tryPlans(cx: Context, planned: readonly Planned[]): Promise<Result[]> {
   const results: Result[] = []
   const judged = new Map<string, FieldError[] | null>()
-  for (const one of planned) {
+  // A code that is not stored is none.
+  for (const { code: _, ...one } of planned) {
     if (!('made' in one)) {
       results.push(done(one))
       continue

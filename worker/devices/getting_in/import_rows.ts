@@ -110,13 +110,13 @@ function trimmed(bytes: Uint8Array): Uint8Array {
 const PLAIN = ['id', 'type', 'name', 'status', 'mqtt_client_id', 'parent']
 const LISTS = ['groups', 'tags']
 const NUMBERS = ['serial', 'mac', 'imei']
-const CREDENTIALS = ['jwk', 'secret', 'x509']
+const OTHERS = ['jwk', 'secret', 'x509', 'claim_code']
 
 function namesOf(bytes: Uint8Array): string[] {
   const names = cellsOf(bytes)
   const strange = names?.filter(
     (name) =>
-      ![...PLAIN, ...LISTS, ...NUMBERS, ...CREDENTIALS].includes(name) &&
+      ![...PLAIN, ...LISTS, ...NUMBERS, ...OTHERS].includes(name) &&
       !/^(metadata|hardware)\../.test(name),
   )
   if (names === null || new Set(names).size !== names.length || strange?.length !== 0) {
@@ -126,7 +126,7 @@ function namesOf(bytes: Uint8Array): string[] {
 }
 
 function noNames(): Problem {
-  const known = [...PLAIN, ...LISTS, ...NUMBERS, ...CREDENTIALS].join(' ')
+  const known = [...PLAIN, ...LISTS, ...NUMBERS, ...OTHERS].join(' ')
   return new Problem('invalid_request', 'the first line of the CSV names no columns', [
     { pointer: '', detail: `the names are ${known}, metadata.NAME and hardware.KIND, each once` },
   ])
@@ -152,6 +152,11 @@ function cellsOf(bytes: Uint8Array): string[] | null {
   }
 }
 
+const FLAGS = new Map([
+  ['true', true],
+  ['false', false],
+])
+
 /** An empty cell says nothing. Elements of a list have a semicolon between them. */
 function rowOf(line: number, names: readonly string[], cells: readonly string[]): ImportRow {
   const row = new Map<string, unknown>()
@@ -167,6 +172,7 @@ function rowOf(line: number, names: readonly string[], cells: readonly string[])
     else if (area === 'metadata') metadata.push([inner, cell])
     else if (NUMBERS.includes(name)) hardware_ids.push({ kind: name, value: cell })
     else if (area === 'hardware') hardware_ids.push({ kind: inner, value: cell })
+    else if (name === 'claim_code') row.set(name, FLAGS.get(cell) ?? cell)
     else if (name === 'secret') credentials.push({ kind: 'secret', secret: cell })
     else if (name === 'x509') credentials.push({ kind: 'x509', thumbprint: cell })
     else {

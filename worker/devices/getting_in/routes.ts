@@ -22,6 +22,8 @@ const importLine = z
     line: z.int().optional(),
     id: z.string().nullable().optional(),
     result: z.enum(['created', 'updated', 'unchanged', 'failed']).optional(),
+    claim_code: z.string().optional().describe('of a new device whose row asks for one'),
+    claim_uri: z.string().optional(),
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
     job: z.string().optional(),
     dry_run: z.boolean().optional(),
@@ -67,6 +69,8 @@ export function gettingInRoutes(): Api {
         dry_run: query.dry_run === 'true',
         resume: query.resume,
       })
+      // Codes of new devices are in the lines.
+      noStore(c)
       return streamLines(c, lines)
     },
   })

@@ -14,23 +14,31 @@ type Line = {
   resume?: string
   errors?: { pointer: string; detail: string }[]
   summary?: Record<string, number>
+  id?: string | null
+  claim_code?: string
+  claim_uri?: string
 }
 
 /** Most rows that failed which the answer names. */
 const NAMED_MAX = 1000
 
-type ImportOptions = { 'dry-run'?: boolean | undefined; resume?: string | undefined }
+type ImportOptions = {
+  'dry-run'?: boolean | undefined
+  resume?: string | undefined
+  json?: boolean | undefined
+}
 
 /** Rows that fail go to standard error as they are met; the exit code is 1 where one failed. */
 export async function deviceImport(
   cx: Context,
   file: string,
-  { 'dry-run': dry_run = false, resume }: ImportOptions,
+  { 'dry-run': dry_run = false, resume, json = false }: ImportOptions,
 ): Promise<CommandAnswer> {
   if (!existsSync(file)) throw new CannotStart(`There is no file ${file}.`)
   const format = file.endsWith('.csv') ? 'text/csv' : 'application/x-ndjson'
   const answer = await importDevices(cx, createReadStream(file), { format, dry_run, resume })
   const failed: Line[] = []
+  const codes: { id: string | null; claim_code: string; claim_uri: string }[] = []
   let job: string | undefined
   let goOn: string | undefined
   let summary: Record<string, number> = {}
@@ -38,6 +46,12 @@ export async function deviceImport(
     job = line.job ?? job
     goOn = line.resume ?? goOn
     summary = line.summary ?? summary
+    // A code is shown here alone, so each goes out, and those of the answer are whole.
+    if (line.claim_code !== undefined) {
+      const { id = null, claim_code, claim_uri = '' } = line
+      if (json) codes.push({ id, claim_code, claim_uri })
+      else console.log(`${id} ${claim_code} ${claim_uri}`)
+    }
     if (line.result !== 'failed') continue
     const reasons = (line.errors ?? []).map(({ pointer, detail }) => `${pointer} ${detail}`.trim())
     console.error(`line ${line.line}: ${reasons.join('; ')}`)
@@ -46,7 +60,7 @@ export async function deviceImport(
   const counts = Object.entries(summary).map(([name, count]) => `${count} ${name}`)
   return {
     text: `${dry_run ? 'dry run, nothing is stored: ' : ''}${counts.join(', ')}`,
-    json: { job, dry_run, summary, failed, resume: goOn ?? null },
+    json: { job, dry_run, summary, failed, claim_codes: codes, resume: goOn ?? null },
     code: (summary['failed'] ?? 0) > 0 ? 1 : 0,
   }
 }

@@ -235,7 +235,7 @@ function said(value: string | undefined, option: string): string {
 
 const GRANT_FILTERS = ['subject', 'role', 'object']
 const PAGE_MEMBERS = ['limit', 'cursor']
-const DEVICE_FILTERS = [
+export const DEVICE_FILTERS = [
   ...Object.keys(devicesQuery.shape).filter((name) => !PAGE_MEMBERS.includes(name)),
   METADATA_PARAMETER,
 ]
@@ -245,8 +245,8 @@ const DEVICE_FILTERS = [
  * refused: to pass over it would find more than was asked for. One that ends with a dot begins
  * names.
  */
-const filterOf = (
-  { filter = [] }: RegistryOptions,
+export const filterOf = (
+  { filter = [] }: Pick<RegistryOptions, 'filter'>,
   known: readonly string[],
 ): Record<string, string> =>
   Object.fromEntries(
@@ -269,7 +269,7 @@ function pageIn({ limit = '50', cursor }: RegistryOptions) {
   return { limit: number, ...(cursor === undefined ? {} : { cursor }) }
 }
 
-function judged<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+export function judged<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const found = schema.safeParse(value)
   if (found.success) return found.data
   const faults = found.error.issues.map((one) => `  ${one.path.join('.')}: ${one.message}`)

@@ -57,6 +57,9 @@ export type OfferRow = Offerer & {
   inviter_name: string | null
 }
 
+/** Columns that say who made the offer. */
+export type Offerer = Pick<OfferRow, 'invited_by' | 'inviter' | 'inviter_epoch'>
+
 export type OpenedOffer<Row extends OfferRow> = {
   row: Row
   /** There is an account with the address. */
@@ -173,7 +176,8 @@ function stands(
     or exists (select 1 from client where id = ${id} and status = 'active' and ${epoch}
       and (${id} is not ${invited_by} or not exists (
         select 1 from json_each(${JSON.stringify([...scopes])}) s
-        where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0))))`
+        where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0
+          and instr(' ' || client.scope || ' ', ' manage ') = 0))))`
 }
 
 /** Accepts with the account of the session. One write. */

@@ -87,7 +87,7 @@ function effects(
   }
   const numbers = scalar`(select json_object('people', people, 'grants', grants,
       'memberships', memberships, 'invitations', invitations, 'authorizations', authorizations,
-      'credentials', iif(${chosen.end_credentials}, credentials, 0),
+      'claim_tokens', claim_tokens, 'credentials', iif(${chosen.end_credentials}, credentials, 0),
       'tokens', iif(${chosen.end_tokens}, tokens, 0))
     from (${numbersOf(cx, group_id, ends)}))`
   // Events of this second are of the former owner: the new one sees those of the next.

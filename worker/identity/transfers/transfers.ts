@@ -68,6 +68,7 @@ export type MadeThing = { id: string; device_id: string; made_by: string; create
 /** Parts of rooms above that stand on a place. Statements of `end` come before its rights end. */
 export type PlaceEnds = {
   links(cx: Context, group_id: string): Scalar
+  claimTokens(cx: Context, group_id: string): Scalar
   credentials(cx: Context, group_id: string): Statement<MadeThing>
   tokens(cx: Context, group_id: string): Statement<MadeThing>
   end(
@@ -110,6 +111,7 @@ const numbersSchema = z
     memberships: z.int(),
     invitations: z.int().describe('invitations on their way to the place'),
     authorizations: z.int().describe('links of assistants and apps that name the place'),
+    claim_tokens: z.int().default(0).describe('claim tokens by which devices come into the place'),
     credentials: z.int().describe('keys that people of the place added'),
     tokens: z.int().describe('tokens that people of the place minted'),
   })
@@ -143,10 +145,14 @@ export const transferSchema = z
       .describe('in numbers: what would end now, or what ended when it was accepted'),
     credentials: z
       .array(madeSchema)
-      .describe('the first 100 keys of devices that people of the place added'),
+      .describe(
+        'the first 100 keys of devices that people of the place added and that are left; of an accepted transfer those of before',
+      ),
     tokens: z
       .array(madeSchema)
-      .describe('the first 100 tokens of devices that people of the place minted'),
+      .describe(
+        'the first 100 tokens of devices that people of the place minted and that are left; of an accepted transfer those of before',
+      ),
   })
   .openapi('Transfer')
 
@@ -158,6 +164,7 @@ export const numbersOf = (cx: Context, group_id: string, ends: PlaceEnds): State
   return sql<Numbers>`select ${rights.people} as people, ${rights.grants} as grants,
     ${rights.memberships} as memberships, ${countInvitationsTo(cx, group_id)} as invitations,
     ${ends.links(cx, group_id)} as authorizations,
+    ${ends.claimTokens(cx, group_id)} as claim_tokens,
     (select count(*) from (${ends.credentials(cx, group_id)})) as credentials,
     (select count(*) from (${ends.tokens(cx, group_id)})) as tokens`
 }
@@ -199,9 +206,13 @@ const describe = (
   accepted_at: row.accepted_at,
   accepted_by: row.accepted_by,
   ends: row.ended === null ? (numbers[0] ?? null) : numbersSchema.parse(JSON.parse(row.ended)),
-  credentials: state === 'accepted' ? [] : [...credentials],
-  tokens: state === 'accepted' ? [] : [...tokens],
+  credentials: leftIn(row, credentials),
+  tokens: leftIn(row, tokens),
 })
+
+/** Once it was accepted: those of before that are left. */
+const leftIn = ({ accepted_at }: TransferRow, made: readonly MadeThing[]): MadeThing[] =>
+  made.filter(({ created_at }) => accepted_at === null || created_at <= accepted_at)
 
 /**
  * Lists what the actor lacks to give the place away: power over all that ends there, the role of

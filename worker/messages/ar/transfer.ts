@@ -16,6 +16,7 @@ export const arTransfer: TextsOf<typeof enTransfer> = {
   'transfer.grants': 'الصلاحيات: {count, number}',
   'transfer.invitations': 'الدعوات المعلّقة: {count, number}',
   'transfer.links': 'روابط المساعدين والتطبيقات: {count, number}',
+  'transfer.claim_tokens': 'أسرار تنضم بها أجهزة جديدة: {count, number}',
   'transfer.credentials': 'مفاتيح الأجهزة: {count, number}',
   'transfer.tokens': 'رموز الأجهزة: {count, number}',
   'transfer.end_credentials':

@@ -18,6 +18,7 @@ export const deTransfer: TextsOf<typeof enTransfer> = {
   'transfer.grants': 'Rechte: {count, number}',
   'transfer.invitations': 'Offene Einladungen: {count, number}',
   'transfer.links': 'Verknüpfungen mit Assistenten und Apps: {count, number}',
+  'transfer.claim_tokens': 'Geheimnisse, mit denen neue Geräte hinzukommen: {count, number}',
   'transfer.credentials': 'Schlüssel von Geräten: {count, number}',
   'transfer.tokens': 'Token von Geräten: {count, number}',
   'transfer.end_credentials':

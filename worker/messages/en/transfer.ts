@@ -15,6 +15,7 @@ export const enTransfer = {
   'transfer.grants': 'Rights: {count, number}',
   'transfer.invitations': 'Invitations on their way: {count, number}',
   'transfer.links': 'Links of assistants and apps: {count, number}',
+  'transfer.claim_tokens': 'Secrets by which new devices come in: {count, number}',
   'transfer.credentials': 'Keys of devices: {count, number}',
   'transfer.tokens': 'Tokens of devices: {count, number}',
   'transfer.end_credentials':

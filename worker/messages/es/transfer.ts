@@ -18,6 +18,7 @@ export const esTransfer: TextsOf<typeof enTransfer> = {
   'transfer.grants': 'Permisos: {count, number}',
   'transfer.invitations': 'Invitaciones pendientes: {count, number}',
   'transfer.links': 'Vínculos con asistentes y aplicaciones: {count, number}',
+  'transfer.claim_tokens': 'Secretos con los que entran dispositivos nuevos: {count, number}',
   'transfer.credentials': 'Claves de dispositivos: {count, number}',
   'transfer.tokens': 'Tokens de dispositivos: {count, number}',
   'transfer.end_credentials':

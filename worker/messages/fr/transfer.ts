@@ -18,6 +18,8 @@ export const frTransfer: TextsOf<typeof enTransfer> = {
   'transfer.grants': 'Droits\u00a0: {count, number}',
   'transfer.invitations': 'Invitations en attente\u00a0: {count, number}',
   'transfer.links': 'Liens d’assistants et d’applications\u00a0: {count, number}',
+  'transfer.claim_tokens':
+    'Secrets par lesquels de nouveaux appareils arrivent\u00a0: {count, number}',
   'transfer.credentials': 'Clés d’appareils\u00a0: {count, number}',
   'transfer.tokens': 'Jetons d’appareils\u00a0: {count, number}',
   'transfer.end_credentials':

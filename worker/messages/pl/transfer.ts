@@ -17,6 +17,7 @@ export const plTransfer: TextsOf<typeof enTransfer> = {
   'transfer.grants': 'Uprawnienia: {count, number}',
   'transfer.invitations': 'Oczekujące zaproszenia: {count, number}',
   'transfer.links': 'Połączenia asystentów i aplikacji: {count, number}',
+  'transfer.claim_tokens': 'Sekrety, którymi dochodzą nowe urządzenia: {count, number}',
   'transfer.credentials': 'Klucze urządzeń: {count, number}',
   'transfer.tokens': 'Tokeny urządzeń: {count, number}',
   'transfer.end_credentials':

@@ -95,7 +95,7 @@ export const sumEpochs = (
     ${listEpochs([origin, ...partiesOf(token)])})`
 
 /** The parties of an exchanged token beside its origin; none where the origin's client has it. */
-const partiesOf = ({ client_id, act }: { client_id: string; act: Act | null }): string[] =>
+export const partiesOf = ({ client_id, act }: { client_id: string; act: Act | null }): string[] =>
   act === null ? [] : [client_id, ...actorsOf(act)]
 
 /** The party that acts for the subject of a token, and those that acted before it. */

@@ -12,7 +12,6 @@ import { clientNotFound } from './clients.ts'
 import { newSecretRow, secretSchema } from './secret_rules.ts'
 import {
   type ClientRow,
-  deleteSecret,
   demandClientOfSecret,
   demandRoomForSecret,
   expireOtherSecrets,
@@ -21,6 +20,8 @@ import {
   listSecretsOf,
   type SecretRow,
   secretExists,
+  takeOtherSecrets,
+  takeSecret,
 } from './store.ts'
 
 /** Most secrets of one client that are good at a time. */
@@ -134,7 +135,12 @@ export async function addSecret(
       ...(endOthersAt === now ? [] : [demandRoomForSecret(row, SECRETS_MAX, now)]),
     ],
     insert: insertSecret(row),
-    expireOthers: endOthersAt === null ? null : expireOtherSecrets(client.id, row.id, endOthersAt),
+    others:
+      endOthersAt === null
+        ? null
+        : endOthersAt === now
+          ? takeOtherSecrets(client.id, row.id)
+          : expireOtherSecrets(client.id, row.id, endOthersAt),
     event: appendEvent(cx, { type: 'client.secret_created', subject_id: client.id, data }),
   }
   const write = nameLacks(cx, lacking, () => cx.db.write(batch))
@@ -147,7 +153,7 @@ export async function addSecret(
   return { secret: row, client_secret }
 }
 
-/** Deletes one secret at once. One round trip. */
+/** Deletes one secret at once, and ends the tokens that came by it. One round trip. */
 export async function removeSecret(cx: Context, { client_id, id }: SecretRow): Promise<void> {
   const event = {
     type: 'client.secret_deleted',
@@ -159,7 +165,7 @@ export async function removeSecret(cx: Context, { client_id, id }: SecretRow): P
     cx.db.write({
       power: demandPower(lacking),
       event: appendEvent(cx, event, secretExists(client_id, id)),
-      secret: deleteSecret(client_id, id),
+      secret: takeSecret(client_id, id),
     }),
   )
 }

@@ -86,7 +86,8 @@ export const demandClientBefore = ({ id, version }: ClientRow, wanted: ClientCol
 
 /**
  * Changes the named columns if the client is still at `version`. Disabling raises the epoch:
- * whatever was issued to the client before is dead, also when it is enabled again.
+ * whatever was issued to the client before is dead, also when it is enabled again. So does the end
+ * of `first_party`: nobody was asked about what people gave it.
  */
 export function updateClient(
   id: string,
@@ -97,6 +98,11 @@ export function updateClient(
   const assignments = (Object.entries(changes) as [keyof ClientColumns, string | number | null][])
     .filter(([, value]) => value !== undefined)
     .map(([column, value]) => ASSIGN[column](value))
+  const { status = null, first_party = null } = changes
+  if (status !== null || first_party !== null) {
+    assignments.push(sql`epoch = epoch + (status = 'active' and ${status ?? 'active'} <> 'active')
+      + (first_party = 1 and ${first_party ?? 1} = 0)`)
+  }
   return sql`update client
     set ${join(assignments, ', ')}, updated_at = ${now}, version = version + 1
     where id = ${id} and version = ${version}`
@@ -118,8 +124,7 @@ type Value = string | number | null
 
 const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   client_name: (value) => sql`client_name = ${value}`,
-  status: (value) =>
-    sql`epoch = epoch + (status = 'active' and ${value} <> 'active'), status = ${value}`,
+  status: (value) => sql`status = ${value}`,
   token_endpoint_auth_method: (value) => sql`token_endpoint_auth_method = ${value}`,
   application_type: (value) => sql`application_type = ${value}`,
   redirect_uris: (value) => sql`redirect_uris = ${value}`,
@@ -186,8 +191,25 @@ export const expireOtherSecrets = (client_id: string, but: string, at: number): 
 export const secretExists = (client_id: string, id: string): Condition =>
   condition`exists (select 1 from client_secret where client_id = ${client_id} and id = ${id})`
 
-export const deleteSecret = (client_id: string, id: string): Statement =>
-  sql`delete from client_secret where client_id = ${client_id} and id = ${id}`
+/**
+ * Takes a secret away before its end. The end 0 comes first: a trigger ends by it the tokens that
+ * came by the secret, as it does not when one has run out.
+ */
+export const takeSecret = (
+  client_id: string,
+  id: string,
+  when: Condition = TRUE,
+): readonly Statement[] => [
+  sql`update client_secret set expires_at = 0
+    where client_id = ${client_id} and id = ${id} and ${when}`,
+  sql`delete from client_secret where client_id = ${client_id} and id = ${id} and ${when}`,
+]
+
+/** Takes all secrets of a client away but one. */
+export const takeOtherSecrets = (client_id: string, but: string): readonly Statement[] => [
+  sql`update client_secret set expires_at = 0 where client_id = ${client_id} and id <> ${but}`,
+  sql`delete from client_secret where client_id = ${client_id} and id <> ${but}`,
+]
 
 /** For the timer: secrets that have run out. */
 export const deleteExpiredSecrets = (now: number): Statement =>

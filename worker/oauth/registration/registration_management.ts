@@ -4,7 +4,7 @@ import { ID_PATTERN } from '../../access/principals.ts'
 import { as, type Context } from '../../context.ts'
 import { equalText, randomToken, sha256 } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
@@ -14,11 +14,11 @@ import { findLiveSecret, newSecretRow } from '../clients/secret_rules.ts'
 import {
   type ClientRow,
   clientIsAt,
-  deleteSecret,
   findClientById,
   insertSecret,
   listSecretsOf,
   type SecretRow,
+  takeSecret,
 } from '../clients/store.ts'
 import { badToken, type RegisteredClient } from './registration.ts'
 import {
@@ -151,7 +151,7 @@ function exchangeSecrets(
       client_secret: undefined,
       statements: secrets.flatMap((one) => [
         event('client.secret_deleted', one.id),
-        sql`${deleteSecret(id, one.id)} and ${unchanged}`,
+        ...takeSecret(id, one.id, unchanged),
       ]),
     }
   }

@@ -11,6 +11,7 @@ export type EndedNumbers = {
   memberships: number
   invitations: number
   authorizations: number
+  claim_tokens: number
   credentials: number
   tokens: number
 }
@@ -35,6 +36,7 @@ function endings(v: EndedNumbers, m: Messages): Html {
     },
     { count: v.invitations, text: m('transfer.invitations', { count: v.invitations }) },
     { count: v.authorizations, text: m('transfer.links', { count: v.authorizations }) },
+    { count: v.claim_tokens, text: m('transfer.claim_tokens', { count: v.claim_tokens }) },
     { count: v.credentials, text: m('transfer.credentials', { count: v.credentials }) },
     { count: v.tokens, text: m('transfer.tokens', { count: v.tokens }) },
   ].filter(({ count }) => count > 0)

@@ -15,7 +15,8 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { statusClaimOf } from '../../../status/entry_store.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
-import { findLiveOrigin, sumEpochs } from '../../authorizations/origin_store.ts'
+import { findExchange, noteExchange } from '../../authorizations/exchange_store.ts'
+import { findLiveOrigin, partiesOf, sumEpochs } from '../../authorizations/origin_store.ts'
 import {
   findAuthorization,
   findUserOf,
@@ -24,6 +25,7 @@ import {
 import {
   assertConfidential,
   type Caller,
+  isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
@@ -95,6 +97,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
       subject: findLiveOrigin(subject, now),
       actor: actor === null ? null : findLiveOrigin(actor, now),
     },
+    noted: findExchange(subject.origin, partiesOnce(presented.client_id, act)),
     epochs: sumEpochs(subject.origin, { client_id: presented.client_id, act }),
     subjectClient: findClientById(subject.client_id),
     authorization:
@@ -141,7 +144,7 @@ async function readToken(
 
 type Parameters = Awaited<ReturnType<typeof parameters>>
 
-/** Throws OAuthError. No write but for a client's proofs. */
+/** Throws OAuthError. No write but for a client's proofs, and for an actor that is new. */
 export async function redeem(
   cx: Context,
   caller: Caller,
@@ -218,12 +221,27 @@ export async function redeem(
     ),
     act,
   })
-  await writeAs(cx, caller, null)
+  const parties = partiesOnce(client.client_id, act)
+  const areNoted = ([found]: readonly { n: number }[]) => found?.n === parties.length
+  if (areNoted(rows.noted)) {
+    await writeAs(cx, caller, null)
+  } else {
+    const { noted } = await writeAs(cx, caller, {
+      note: noteExchange(subject.origin, parties, isProven(cx, caller)),
+      noted: findExchange(subject.origin, parties),
+    })
+    // One of them has ended since it was read.
+    if (!areNoted(noted)) throw unfit('subject', 'subject_ended')
+  }
   // The entry is that of the origin, which the subject token still has. Without one it is of before
   // there were lists, and the new token does not outlive it.
   const status = subject.status === null ? null : statusClaimOf(cx, subject.status)
   return { ...(await answerToken(cx, claims, status)), issued_token_type: ACCESS_TOKEN }
 }
+
+const partiesOnce = (client_id: string, act: Act): string[] => [
+  ...new Set(partiesOf({ client_id, act })),
+]
 
 /** The powers of a party, as they were read. */
 const powersOfParty = (
