@@ -1,6 +1,4 @@
 // A worker for tests: the real application over a fresh, real database, with a clock that is set.
-import argon2 from '@phi-ag/argon2/argon2.wasm'
-import { inject } from 'vitest'
 import { createApp } from '../worker/app.ts'
 import {
   type Actor,
@@ -11,12 +9,12 @@ import {
   type Memory,
   noParties,
 } from '../worker/context.ts'
-import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
 import { type Config, readEnvironment } from '../worker/environment.ts'
 import type { MailOutcome, OutgoingMail } from '../worker/mail/outgoing.ts'
 import { guardFetch } from '../worker/outside.ts'
 import { issuerPath } from '../worker/web/issuer_path.ts'
 import type { ReadPublicFile } from '../worker/web/public_files.ts'
+import { lender } from './databases/remote.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
 import { shareHashes } from './support/known_hashes.ts'
 
@@ -38,21 +36,6 @@ export type WorkerOptions = {
   files?: Readonly<Record<string, string>>
   /** Whether each password is really hashed, although the run knows its hash: see known_hashes.ts. */
   hashesAnew?: boolean
-}
-
-/**
- * Databases that are open. Test files run one after the other, so all are those of the present
- * file.
- */
-const opened = new Set<string>()
-
-/** Gives back the databases that the test file has used. */
-export async function closeDatabases(): Promise<void> {
-  const farm = inject('databaseFarm')
-  const close = (url: string) => fetch(`${farm}/close?url=${encodeURIComponent(url)}`)
-  const urls = [...opened]
-  opened.clear()
-  for (const url of urls) await (await close(url)).text()
 }
 
 /** The part of a worker that its requests bring to the application. */
@@ -88,10 +71,7 @@ export async function startWorker(
     hashesAnew = false,
   }: WorkerOptions = {},
 ) {
-  const farm = inject('databaseFarm')
-  const query = hasKeys ? '?keys' : ''
-  const { url } = (await (await fetch(`${farm}/new${query}`)).json()) as { url: string }
-  opened.add(url)
+  const { url, open, roundTrips } = await lender.lendDatabase(hasKeys)
   const { config, faults } = readEnvironment({
     ...ENVIRONMENT,
     DATABASE_URL: url,
@@ -118,7 +98,7 @@ export async function startWorker(
     const random = (n: number) => crypto.getRandomValues(new Uint8Array(n))
     return {
       config: config as Config,
-      db: openRemoteDatabase({ url }),
+      db: open(),
       now: () => clock.now,
       random,
       pause: async (seconds) => {
@@ -148,7 +128,7 @@ export async function startWorker(
       actor,
       parties: noParties(),
       memory,
-      argon2,
+      argon2: lender.argon2,
       rid: crypto.randomUUID(),
     }
   }
@@ -190,11 +170,8 @@ export async function startWorker(
     async settled(): Promise<void> {
       while (running.length > 0) await Promise.all(running.splice(0))
     },
-    /** How many requests the database has answered so far. */
-    async roundTrips(): Promise<number> {
-      const answer = await fetch(`${farm}/count?url=${encodeURIComponent(url)}`)
-      return ((await answer.json()) as { requests: number }).requests
-    },
+    /** How many batches the database has answered so far. */
+    roundTrips,
   }
 }
 

@@ -1,24 +1,16 @@
 // Databases for the tests that run inside workerd, which has no files: a server hands out migrated
 // databases without rows of other tests, each behind an address of its own where its requests are
-// counted. An address is used once; its database is lent again. Most of them come with signing keys:
-// making an RSA key takes longer than a whole test, so the keys are made once for each run.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+// counted. An address is used once; its database is lent again.
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { noParties } from '../worker/context.ts'
-import type { Database } from '../worker/db/database.ts'
-import { openEmbeddedDatabase } from '../worker/entry/embedded/database.ts'
-import { migrate, readMigrations } from '../worker/entry/migrate.ts'
-import { readEnvironment } from '../worker/environment.ts'
-import { signingKeys } from '../worker/keys/signing_keys.ts'
-import { guardFetch } from '../worker/outside.ts'
+import { makeTemplates } from './databases/templates.ts'
 import { LentDatabase } from './lent_database.ts'
+import { judgePlans } from './query_plans.ts'
 import { findUnprepared, findUnsent, templatesOfStores } from './sql_record.ts'
-import { ENVIRONMENT, EPOCH } from './support/environment.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -28,15 +20,7 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject) {
   const folder = mkdtempSync(join(tmpdir(), 'allauth-farm-'))
-  const bare = join(folder, 'bare.db')
-  const withKeys = join(folder, 'with_keys.db')
-  const migrations = readMigrations(new URL('../migrations/', import.meta.url).pathname)
-  for (const template of [bare, withKeys]) {
-    const database = await openEmbeddedDatabase(`file:${template}`)
-    await migrate(database, migrations)
-    if (template === withKeys) await makeKeys(database)
-    await database.close()
-  }
+  const { bare, withKeys } = await makeTemplates(folder)
 
   const texts = new Set<string>()
   const onStatement = (sql: string) => texts.add(sql)
@@ -99,7 +83,7 @@ export default async function setup(project: TestProject) {
     server.close()
     const stillLent = [...lent.values()].map(({ database }) => database)
     await Promise.all([...resting.values(), stillLent].flat().map((one) => one.discard()))
-    const faults = (await isWholeRun(project)) ? faultsOf(bare, texts) : []
+    const faults = faultsOf(bare, texts, await isWholeRun(project))
     rmSync(folder, { recursive: true, force: true })
     // An error here fails the run, and its message is what is printed.
     if (faults.length > 0) throw new Error(`SQL of the run:\n${faults.join('\n')}`)
@@ -115,36 +99,19 @@ async function isWholeRun(project: TestProject): Promise<boolean> {
   return testFiles.every((file) => ran.has(file))
 }
 
-function faultsOf(template: string, texts: ReadonlySet<string>): string[] {
+function faultsOf(file: string, texts: ReadonlySet<string>, isWhole: boolean): string[] {
+  if (texts.size === 0) return []
+  const { faults, unused, planned } = judgePlans(file, texts)
+  const walks = faults.map((fault) => `walks through a table: ${fault}`)
+  if (!isWhole) return walks
   const templates = templatesOfStores()
-  console.log(`SQL of the run: ${texts.size} texts, ${templates.length} templates of stores`)
+  console.log(
+    `SQL of the run: ${texts.size} texts, ${planned} of the worker, ${templates.length} templates of stores`,
+  )
   return [
-    ...findUnprepared(template, texts).map((fault) => `does not prepare: ${fault}`),
+    ...walks,
+    ...unused.map((text) => `needs no excuse any more: ${text}`),
+    ...findUnprepared(file, texts).map((fault) => `does not prepare: ${fault}`),
     ...findUnsent(templates, texts).map((place) => `was never sent: ${place}`),
   ]
-}
-
-/** Makes the first signing keys, as a worker of the tests does at its first request. */
-async function makeKeys(database: Database): Promise<void> {
-  const { config } = readEnvironment({ ...ENVIRONMENT, DATABASE_URL: 'file:unused' })
-  if (config === undefined) throw new Error('ENVIRONMENT is not accepted')
-  const argon2 = createRequire(import.meta.url).resolve('@phi-ag/argon2/argon2.wasm')
-  await signingKeys({
-    config,
-    db: database,
-    now: () => EPOCH,
-    random: (n) => crypto.getRandomValues(new Uint8Array(n)),
-    log: () => {},
-    pause: async () => {},
-    fetch: guardFetch(fetch, false),
-    background: () => {},
-    address: '192.0.2.1',
-    client_certificate: null,
-    actor: { kind: 'system', id: null, scopes: new Set(['manage']) },
-    memory: new Map(),
-    argon2: new WebAssembly.Module(readFileSync(argon2)),
-    rid: 'fixture',
-    mail: async () => ({ outcome: 'kept' }),
-    parties: noParties(),
-  })
 }

@@ -9,7 +9,7 @@ export class LentDatabase {
   readonly service: HranaService
   readonly #file: string
   readonly #template: string
-  #renewal: ReturnType<typeof openRenewal> | null = null
+  #renewal: Renewal | null = null
 
   constructor(template: string, file: string, onStatement: (sql: string) => void = () => {}) {
     cpSync(template, file)
@@ -44,7 +44,13 @@ const TABLES = `
     select 1 from template.sqlite_schema where type = 'trigger' and tbl_name = one.name
   )`
 
-function openRenewal(file: string, template: string) {
+export type Renewal = {
+  /** Makes the rows those of the template. False when tables or triggers are others by now. */
+  run(): boolean
+  close(): void
+}
+
+export function openRenewal(file: string, template: string): Renewal {
   const db = new Database(file, { timeout: 1000 })
   db.exec('PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF')
   db.prepare('ATTACH ? AS template').run([template])

@@ -12,7 +12,7 @@ const WORKER = fileURLToPath(new URL('../worker', import.meta.url))
 export type Template = { place: string; parts: readonly string[] }
 
 /** Texts that cannot be explained or speak of tables that a test makes for itself. */
-const isOfTest = (sql: string) =>
+export const isOfTest = (sql: string) =>
   /^\s*(explain|pragma|begin|commit|rollback|create|drop|alter)\b/i.test(sql)
 
 /** Every text that does not prepare, with what the database says. */

@@ -2,13 +2,22 @@ import { availableParallelism } from 'node:os'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-// Three projects. The rooms of the worker run inside workerd. All that starts a program or waits
-// for real time runs on Node, and so does the rest, which is pure. The name of a project decides
-// when it runs: `a` before `b`.
+// Four projects. The rooms of the worker run inside workerd, and those of things and access also on
+// Node over the embedded file. All that starts a program or waits for real time runs on Node, and so
+// does the rest, which is pure. The name of a project decides when it runs: `a` before `b`.
 const root = new URL('..', import.meta.url).pathname
 
 /** Tests of the MQTT door that start programs, or wait for the ends of real intervals. */
 const SLOW_AT_THE_DOOR = 'test/proxy-node/**/{mosquitto,partial_filters,renewal,upstream}.test.ts'
+
+const FILE_DATABASES = new URL('databases/file.ts', import.meta.url).pathname
+
+/** Tests of the rooms that run over the embedded file, too. */
+const OVER_FILES_TOO = [
+  'test/{access,devices,status,oauth/token}/**/*.test.ts',
+  'test/identity/{invitations,transfers,people_reach}.test.ts',
+  'test/admin/events_reach.test.ts',
+]
 
 export default defineConfig({
   root,
@@ -36,6 +45,24 @@ export default defineConfig({
           globalSetup: ['test/database_farm.ts'],
           setupFiles: ['test/support/teardown.ts'],
           testTimeout: 30_000,
+        },
+      },
+      {
+        root,
+        // The databases of a test are files of its process.
+        resolve: {
+          alias: [{ find: /^.*\/databases\/remote\.ts$/, replacement: FILE_DATABASES }],
+        },
+        test: {
+          name: 'file',
+          environment: 'node',
+          // As in workerd, one process runs file after file, so that modules are loaded once.
+          isolate: false,
+          include: OVER_FILES_TOO,
+          globalSetup: ['test/databases/file_templates.ts'],
+          setupFiles: ['test/support/teardown.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {

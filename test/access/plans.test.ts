@@ -11,6 +11,7 @@ import {
   listSubjectCandidates,
 } from '../../worker/access/decisions/decision_store.ts'
 import { evaluationRoutes } from '../../worker/access/decisions/evaluation_routes.ts'
+import { accessDemandsFactor } from '../../worker/access/factor_demand.ts'
 import { narrowedRightsOf } from '../../worker/access/narrowed_rights.ts'
 import { leavesAnOperator, operatorExists } from '../../worker/access/operator_store.ts'
 import {
@@ -24,8 +25,13 @@ import {
 } from '../../worker/access/power_store.ts'
 import { rightsOf } from '../../worker/access/rights.ts'
 import { accessRoutes } from '../../worker/access/routes.ts'
-import { findGrantsByKeys } from '../../worker/access/store.ts'
-import { type Statement, scalar, sql } from '../../worker/db/sql.ts'
+import {
+  demandNoSameGrant,
+  findGrantsByKeys,
+  insertGrant,
+  listGrantsAfter,
+} from '../../worker/access/store.ts'
+import { condition, type Statement, scalar, sql } from '../../worker/db/sql.ts'
 import { startWorker } from '../context.ts'
 import { actor } from './fixture.ts'
 
@@ -64,6 +70,9 @@ test('no statement of rights, decisions or power walks through a whole table', a
     listLackingReaders(ann, 'lamp', shape, ['${clientid}'], 1),
     listLacking(ann, listConditioned('lamp', shape.groups, ['device.type'], 1), 1),
     listLacking(ann, listHoused('g', scalar`${'site'}`, scalar`${'p'}`, 1), 1),
+    sql`select ${accessDemandsFactor(scalar`${'ann'}`, 1, condition`${true}`)}`,
+    sql`delete from factor where user_id = ${'ann'}
+      and not ${accessDemandsFactor(scalar`${'ann'}`, 1, condition`${true}`)}`,
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
     sql`select ${operatorExists(1)}`,
     findGrantsByKeys([{ subject: 'ann', role: 'r', object: '*' }]),
@@ -84,6 +93,31 @@ test('no statement of rights, decisions or power walks through a whole table', a
   console.log(`plans looked at: ${plans.length}, steps: ${plans.flat().length}`)
   expect(plans.flat().length).toBeGreaterThan(50)
   expect(scans).toEqual([])
+})
+
+test('no look for power or for one grant begins at all grants of a role', async () => {
+  const cx = (await startWorker()).context()
+  const ann = actor('user', 'ann', 'access:write')
+  const row = {
+    ...{ id: 'grt_1', role: 'resident', object_id: 'home', not_before: null, expires_at: null },
+    ...{ condition: null, condition_reads: null, created_at: 1, updated_at: 1, version: 1 },
+  }
+  const statements: Statement<unknown>[] = [
+    listLacking(ann, listNeededForPrincipal('bob', 1), 1),
+    listLacking(ann, listConferred(scalar`${'g'}`, scalar`${'m'}`, 1), 1),
+    insertGrant(row, scalar`${'ann'}`),
+    demandNoSameGrant(row, scalar`${'ann'}`),
+    findGrantsByKeys([{ subject: 'ann', role: 'r', object: '*' }]),
+    listGrantsAfter('', 9, { subject: 'ann', role: 'r', object: 'home' }, undefined),
+    listGrantsAfter('', 9, { role: 'r', object: 'home' }, undefined),
+    listGrantsAfter('', 9, { role: 'r', object: 'home' }, [{ group_id: 'home', since: 1 }]),
+  ]
+  for (const statement of statements) {
+    const plan = await cx.db.read(sql<{ detail: string }>`explain query plan ${statement}`)
+    const steps = plan.map(({ detail }) => detail)
+    expect(steps.length).toBeGreaterThan(0)
+    expect(steps.filter((step) => step.includes('grant_role'))).toEqual([])
+  }
 })
 
 test('every operation has a name, a scope and a description in the API document', () => {

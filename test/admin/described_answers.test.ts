@@ -6,9 +6,10 @@ import { beforeAll, expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { keepReport } from '../../worker/devices/self/report.ts'
 import { startWorker, type TestWorker } from '../context.ts'
-import { makeAuthority } from '../support/certificates.ts'
+import { makeAuthority, makeRequest } from '../support/certificates.ts'
 
 const { pem: AUTHORITY } = await makeAuthority()
+const REQUEST = await makeRequest()
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
@@ -48,6 +49,7 @@ const THERE: Record<string, Record<string, string>> = {
   invitations: {},
   'claim-tokens': {},
   'device-cas': {},
+  'device-issuer': {},
   jobs: {},
   outbox: {},
 }
@@ -68,6 +70,9 @@ const BODIES: Record<string, object> = {
   createDevice: { type: 'meter' },
   createDeviceCredential: { kind: 'secret' },
   createDeviceType: { name: 'lamp' },
+  setDeviceIssuer: { name: 'Lamps' },
+  issueDeviceCertificate: { csr: REQUEST },
+  issueOwnCertificate: { csr: REQUEST },
   createClaimToken: { type: 'meter' },
   createDeviceCa: { name: 'other works', certificate: AUTHORITY },
   createJob: { filter: { tag: 'none' }, change: { action: 'suspend' } },

@@ -8,10 +8,11 @@ import { sql } from '../../worker/db/sql.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
 import { findUserById } from '../../worker/identity/store.ts'
 import { startWorker, type TestWorker } from '../context.ts'
-import { makeAuthority } from '../support/certificates.ts'
+import { makeAuthority, makeRequest } from '../support/certificates.ts'
 import { callApi, clientToken, newClientToken } from '../support/operator.ts'
 
 const { pem: AUTHORITY } = await makeAuthority()
+const REQUEST = await makeRequest()
 
 const SECRET = 'few-secret-of-at-least-32-characters-0001'
 const SCOPE = API_SCOPES.join(' ')
@@ -131,6 +132,13 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     ({ authority }) => [`/v1/device-cas/${authority}`, { name: 'mine' }],
   ],
   deleteDeviceCa: [({ authority }) => [`/v1/device-cas/${authority}`]],
+  setDeviceIssuer: [() => ['/v1/device-issuer', { name: 'mine' }]],
+  removeDeviceIssuer: [() => ['/v1/device-issuer']],
+  issueDeviceCertificate: [
+    () => ['/v1/devices/robot/certificate', { csr: REQUEST }],
+    () => ['/v1/devices/hub/certificate', { csr: REQUEST }],
+  ],
+  issueOwnCertificate: 'a device about itself, with the key that it has',
   rotateDeviceType: [() => ['/v1/device-types/plain/rotate', { rotate_by: 4_000_000_000 }]],
   mintDeviceToken: [
     () => ['/v1/devices/robot/tokens', { expires_in: 600 }],

@@ -29,6 +29,18 @@ const spread = (i: number, over: number): number => (i * 7919) % over
 
 export const groupOfDevice = (i: number, { groups }: Fleet): string => groupId(spread(i, groups))
 
+/** Homes at the leaves of the tree, of which each has ten devices in a fleet of any size. */
+export const homesOf = ({ groups }: Fleet): string[] =>
+  Array.from({ length: 20 }, (_, n) => groupId(groups - 1 - n))
+
+/** A device near the middle of the fleet that lies in the last home. */
+export function deviceOfHome(fleet: Fleet): number {
+  const [home] = homesOf(fleet)
+  let i = Math.floor(fleet.devices / 2)
+  while (groupOfDevice(i, fleet) !== home) i++
+  return i
+}
+
 /** The `n`th of the people who hold a grant on the group of a device. */
 export function holderOver(i: number, fleet: Fleet): string {
   return userId(spread(i, fleet.groups) % fleet.users)

@@ -1,6 +1,7 @@
-// `npm run bench -- <what> [--rounds N] [--seconds S] [--against FOLDER]`: the benchmarks, with
-// their peers, as ratios in one run. FOLDER is another checkout, installed, that takes the place of
-// the peers: so it measures the cost of a change.
+// `npm run bench -- <what> [--rounds N] [--seconds S] [--against FOLDER] [--keep FOLDER]`: the
+// benchmarks, with their peers, as ratios in one run. `--against` names another checkout, installed,
+// that takes the place of the peers: so it measures the cost of a change. `--keep` names the folder
+// where the registry leaves its fleets, and finds them again.
 
 import { parseArgs } from 'node:util'
 import { benchIdentity } from './identity.ts'
@@ -14,6 +15,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     against: { type: 'string' },
+    keep: { type: 'string' },
   },
   allowPositionals: true,
 })
@@ -23,5 +25,5 @@ if (bench === undefined) {
   console.error(`Say what to measure: npm run bench -- ${Object.keys(BENCHES).join(' | ')}`)
   process.exit(2)
 }
-const { rounds = 5, seconds = 3, against } = values
-await bench({ rounds: Number(rounds), seconds: Number(seconds), against })
+const { rounds = 5, seconds = 3, against, keep } = values
+await bench({ rounds: Number(rounds), seconds: Number(seconds), against, keep })

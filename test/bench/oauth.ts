@@ -18,7 +18,13 @@ import { clientOfRow, load, percentile, ROWS, type Row, type Target } from './lo
 const CONNECTIONS = 64
 export const PEERS = join(ROOT, 'test/bench/peers')
 
-export type Options = { rounds: number; seconds: number; against?: string | undefined }
+export type Options = {
+  rounds: number
+  seconds: number
+  against?: string | undefined
+  /** A folder in which the fleets of the registry stay. */
+  keep?: string | undefined
+}
 
 const OURS = 'AllAuth'
 

@@ -2,24 +2,18 @@
 // beside one of 10,000: the same questions to both servers, alternating in one run. Both are this
 // server on Node over an embedded file.
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { cpus } from 'node:os'
+import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type RunningWorker, startWorkerOn } from '../host/programs.ts'
 import { median, statOf } from '../measure/process_stat.ts'
-import {
-  deviceId,
-  deviceLines,
-  type Fleet,
-  fillPlaces,
-  fleetOf,
-  groupOfDevice,
-  holderOver,
-} from './fleet.ts'
+import { deviceLines, type Fleet, fillPlaces, fleetOf } from './fleet.ts'
 import { percentile } from './load.ts'
 import type { Options } from './oauth.ts'
+import { addAsked, BLUEPRINT, operatorToken, questionsOf } from './registry_questions.ts'
 import { type Prepared, repeat } from './requests.ts'
 
 const SMALL = 10_000
@@ -27,62 +21,14 @@ const LARGE = 1_000_000
 /** Devices of the import whose rate is said. */
 const TIMED = 100_000
 
-const OPERATOR = 'bench-operator'
-const SECRET = 'k7Qm2Zt9Xw4Rb6Ny1Lp8Vd3Hs5Jc0FgAa2'
-const METER_SECRET = 'w3Rk8Tn1Zc6Mx4Qv9Hb2Jd7Lf5Gs0PyBb7'
-const METER = 'bench-meter'
-const RESIDENT_TOPIC = 'sites/${group.id}/devices/+'
-
-const BLUEPRINT = {
-  clients: [
-    {
-      client_id: OPERATOR,
-      client_secret: SECRET,
-      grant_types: ['client_credentials'],
-      scope: 'manage',
-      access_token_ttl: 86_400,
-    },
-  ],
-  roles: [
-    {
-      name: 'resident',
-      permissions: ['device:read', 'device:command'],
-      acl: [
-        { permission: 'allow', action: 'subscribe', topic: `${RESIDENT_TOPIC}/state` },
-        { permission: 'allow', action: 'publish', topic: `${RESIDENT_TOPIC}/set` },
-      ],
-    },
-  ],
-  device_types: [
-    {
-      name: 'dimmer',
-      acl: [
-        {
-          permission: 'allow',
-          action: 'publish',
-          topic: 'sites/${group.id}/devices/${device.id}/state',
-        },
-      ],
-    },
-  ],
-}
-
-type Server = { name: string; fleet: Fleet; worker: RunningWorker; token: string }
-
-const basic = (id: string, secret: string) =>
-  `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`
-
-const FORM = 'application/x-www-form-urlencoded'
-
-async function operatorToken(issuer: string): Promise<string> {
-  const answer = await fetch(`${issuer}/oauth/token`, {
-    method: 'POST',
-    headers: { 'content-type': FORM, authorization: basic(OPERATOR, SECRET) },
-    body: 'grant_type=client_credentials&scope=manage',
-  })
-  const { access_token } = (await answer.json()) as { access_token?: string }
-  if (access_token === undefined) throw new Error(`no token: ${answer.status}`)
-  return access_token
+type Server = {
+  name: string
+  fleet: Fleet
+  worker: RunningWorker
+  token: string
+  isFilled: boolean
+  /** The file that says that the fleet is whole; null where it does not stay. */
+  whole: string | null
 }
 
 /** Bytes of memory that the process had at most, and has (Linux). */
@@ -122,87 +68,39 @@ async function endOfAnswer(sent: ClientRequest): Promise<{ status: number; end: 
   return { status: answer.statusCode ?? 0, end }
 }
 
-async function start(name: string, devices: number): Promise<Server> {
+/** A server with a fleet; `isFilled` where a run before this one left it in the folder. */
+async function start(name: string, devices: number, keep: string | undefined): Promise<Server> {
   const fleet = fleetOf(devices)
-  const worker = await startWorkerOn('node', BLUEPRINT)
-  await fillPlaces(worker.databaseUrl, fleet)
-  return { name, fleet, worker, token: await operatorToken(worker.issuer) }
+  const folder = keep === undefined ? null : join(resolve(keep), String(devices))
+  const whole = folder === null ? null : join(folder, 'is_filled')
+  const isFilled = whole !== null && existsSync(whole)
+  if (folder !== null && !isFilled) rmSync(folder, { recursive: true, force: true })
+  const kept = folder === null ? {} : { DATABASE_URL: `file:${join(folder, 'allauth.db')}` }
+  const env = folder === null ? {} : { ...kept, ALLAUTH_FOLDER: folder }
+  const started = await startWorkerOn('node', BLUEPRINT, env)
+  const worker = { ...started, databaseUrl: kept.DATABASE_URL ?? started.databaseUrl }
+  if (!isFilled) await fillPlaces(worker.databaseUrl, fleet)
+  return { name, fleet, worker, whole, isFilled, token: await operatorToken(worker.issuer) }
 }
 
-/** A device that fetches tokens by a secret: nothing is written for it. */
-async function addMeter({ worker, token, fleet }: Server): Promise<void> {
-  const answer = await fetch(`${worker.issuer}/v1/devices`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({
-      id: METER,
-      type: 'dimmer',
-      groups: [groupOfDevice(1, fleet)],
-      credentials: [{ kind: 'secret', secret: METER_SECRET }],
-    }),
-  })
-  if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`)
-}
-
-/** The questions, each about a device in the middle of the fleet. */
-function rowsOf({ worker: { issuer }, token, fleet }: Server): Record<string, Prepared> {
-  const middle = Math.floor(fleet.devices / 2)
-  const group = groupOfDevice(middle, fleet)
-  const api = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
-  const get = (path: string, shows: string): Prepared => ({
-    url: issuer + path,
-    method: 'GET',
-    headers: api,
-    body: '',
-    status: 200,
-    shows,
-  })
-  const ask = (path: string, question: object, shows: string): Prepared => ({
-    url: issuer + path,
-    method: 'POST',
-    headers: api,
-    body: JSON.stringify(question),
-    status: 200,
-    shows,
-  })
-  const person = { type: 'user', id: holderOver(middle, fleet) }
-  const device = { type: 'device', id: deviceId(middle) }
-  const action = { name: 'device:command' }
-  return {
-    evaluation: ask(
-      '/access/v1/evaluation',
-      { subject: person, action, resource: device },
-      '"decision":true',
-    ),
-    'device token': {
-      url: `${issuer}/oauth/token`,
-      method: 'POST',
-      headers: {
-        'content-type': FORM,
-        authorization: basic(METER, METER_SECRET),
-      },
-      body: 'grant_type=client_credentials&scope=mqtt',
-      status: 200,
-      shows: 'access_token',
-    },
-    'page of devices': get('/v1/devices?type=dimmer&limit=50', 'next_cursor'),
-    'devices of a place': get(`/v1/devices?group=${group}&limit=50`, device.id),
-  }
-}
-
-export async function benchRegistry({ rounds, seconds, against }: Options): Promise<void> {
+export async function benchRegistry({ rounds, seconds, against, keep }: Options): Promise<void> {
   if (against !== undefined) throw new Error('the registry is measured beside itself alone')
   const servers: Server[] = []
   try {
     const [cpu] = cpus()
     console.log(`Node ${process.version}, ${cpus().length} x ${cpu?.model}\n`)
-    const large = await start('1,000,000 devices', LARGE)
+    const large = await start('1,000,000 devices', LARGE, keep)
     servers.push(large)
-    await measureImport(large)
-    const small = await start('10,000 devices', SMALL)
+    if (large.isFilled) console.log('The fleets are those of a run before.\n')
+    else await measureImport(large)
+    const small = await start('10,000 devices', SMALL, keep)
     servers.push(small)
-    await importDevices(small, 0, SMALL)
-    for (const server of servers) await addMeter(server)
+    if (!small.isFilled) await importDevices(small, 0, SMALL)
+    for (const server of servers) {
+      if (server.isFilled) continue
+      await addAsked(server.worker.issuer, server.token, server.fleet)
+      if (server.whole !== null) writeFileSync(server.whole, '')
+    }
     await compare(small, large, { rounds, seconds })
   } finally {
     for (const { worker } of servers) await worker.stop()
@@ -230,8 +128,11 @@ async function compare(
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<void> {
   const pair = [small, large] as const
-  const rows = new Map(pair.map((server) => [server, rowsOf(server)]))
-  const names = Object.keys(rowsOf(small))
+  const rows = new Map<Server, Record<string, Prepared>>()
+  for (const server of pair) {
+    rows.set(server, await questionsOf(server.worker.issuer, server.token, server.fleet))
+  }
+  const names = Object.keys(rows.get(small) ?? {})
   type Figure = { p50: number; p99: number; cpu: number }
   const figures = new Map<string, Figure[]>()
   const of = (row: string, { name }: Server) => figures.get(`${row} ${name}`) ?? []

@@ -1,11 +1,16 @@
 // Certificates that this server makes for devices, upon requests that their keys signed.
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
+import type { Context } from '../../worker/context.ts'
+import { UnsealError } from '../../worker/crypto.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { createDeviceType } from '../../worker/devices/device_types.ts'
+import { issueCertificate } from '../../worker/devices/certificates/issuer.ts'
 import { type Certificate, certificatesOfPem, isSignedBy } from '../../worker/keys/certificate.ts'
 import { reseal } from '../../worker/keys/resealing.ts'
-import { startWorker, type TestWorker } from '../context.ts'
+import type { TestWorker } from '../context.ts'
+
+type SecretKey = Context['config']['secret_keys'][number]
+
 import { asserted, assertion, makeSigner } from '../oauth/token_fixtures.ts'
 import {
   connectionBy,
@@ -18,7 +23,6 @@ import {
   pemOfKey,
 } from '../support/certificates.ts'
 import { PEM_KEYS } from '../support/pem_keys.ts'
-import { deviceApi } from './device_api.ts'
 import { ask, startWithDevice } from './x509_device.ts'
 
 const ISSUER = '/v1/device-issuer'
@@ -169,28 +173,26 @@ test('a certificate ends with the issuer at the latest', async () => {
 })
 
 test('the key of the issuer is sealed, bound to its place, and sealed anew with a new SECRET_KEY', async () => {
-  const [old, fresh] = ['b2xk'.repeat(12), 'bmV3'.repeat(12)]
-  const before = await startWorker({ MTLS: 'cloudflare', SECRET_KEY: old })
-  await before.request('/.well-known/jwks.json')
-  const api = deviceApi(before)
-  expect((await api('PUT', ISSUER, { name: 'Lamps' })).status).toBe(200)
-  const [row] = await before
+  const { worker, api } = await startWithIssuer()
+  const [old] = worker.config.secret_keys
+  const fresh: SecretKey = new Uint8Array(32).fill(7)
+  if (old === undefined) throw new Error('there is no SECRET_KEY')
+  const start = (...secret_keys: SecretKey[]): Context => ({
+    ...worker.context(),
+    config: { ...worker.config, secret_keys },
+    memory: new Map(),
+  })
+  const [row] = await worker
     .context()
     .db.read(sql<{ value: string }>`select value from stored_secret where name = 'device_issuer'`)
   expect(row?.value).toMatch(/^v1\./)
-  const url = String(before.config?.database_url ?? '')
-  const after = await startWorker({
-    MTLS: 'cloudflare',
-    SECRET_KEY: `${fresh},${old}`,
-    DATABASE_URL: url,
-  })
-  const sealed = await reseal(after.context())
-  expect(sealed.stored_secrets).toBeGreaterThan(0)
-  const alone = await startWorker({ MTLS: 'cloudflare', SECRET_KEY: fresh, DATABASE_URL: url })
-  await createDeviceType(alone.context(), { name: 'meter' })
-  const anew = deviceApi(alone)
-  await anew('POST', '/v1/devices', { id: 'dev-1', type: 'meter' })
-  expect((await anew('POST', CERTIFICATE, { csr: await makeRequest() })).status).toBe(201)
+  const before = start(fresh, old)
+  await reseal(before)
+  const csr = await makeRequest()
+  await expect(issueCertificate(start(old), 'dev-1', { csr })).rejects.toThrow(UnsealError)
+  const issued = await issueCertificate(start(fresh), 'dev-1', { csr })
+  expect((await ask(worker, connectionOf(issued))).status).toBe(200)
+  expect((await api('GET', LIST)).body.items).toHaveLength(1)
 })
 
 test('a device with a certificate renews it over that connection, and the one before ends after a while', async () => {
@@ -218,13 +220,13 @@ test('a token alone gets no certificate: the device proves a key that it has', a
   const prove = async (claims: object, typ = 'device-rotation+jwt') =>
     assertion(worker, signer, 'dev-1', {
       claims: {
-        aud: `${worker.config?.issuer}/v1/self/certificate`,
+        aud: `${worker.config.issuer}/v1/self/certificate`,
         jkt: await thumbprint(pair),
         ...claims,
       },
       header: { typ },
     })
-  const other = { aud: `${worker.config?.issuer}/v1/self/rotate` }
+  const other = { aud: `${worker.config.issuer}/v1/self/rotate` }
   const strange = connectionBy(read((await makeAuthority()).pem).der)
   for (const body of [
     { csr },
@@ -251,7 +253,7 @@ test('an end that an operator has set passes to the next certificate', async () 
   await api('POST', LIST, { kind: 'jwk', jwk: signer.jwk, expires_at: end })
   const pair = await makePair()
   const proof = await assertion(worker, signer, 'dev-1', {
-    claims: { aud: `${worker.config?.issuer}/v1/self/certificate`, jkt: await thumbprint(pair) },
+    claims: { aud: `${worker.config.issuer}/v1/self/certificate`, jkt: await thumbprint(pair) },
     header: { typ: 'device-rotation+jwt' },
   })
   const form = asserted(await assertion(worker, signer, 'dev-1'))

@@ -1,7 +1,8 @@
 // An issuer below a path of its host: where everything is then, and that nothing is beside it.
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { closeDatabases, startWorker, type TestWorker } from '../context.ts'
+import { startWorker, type TestWorker } from '../context.ts'
+import { lender } from '../databases/remote.ts'
 import { createPerson } from '../support/people.ts'
 
 const ORIGIN = 'https://id.example.com'
@@ -11,7 +12,7 @@ let worker: TestWorker
 beforeAll(async () => {
   worker = await startWorker({ ISSUER: BELOW })
 })
-afterAll(closeDatabases)
+afterAll(lender.closeDatabases)
 
 const get = (url: string, init?: RequestInit) => worker.app.request(url, init)
 

@@ -1,7 +1,8 @@
 // The rules for files of `public/`: which path is one, on which surface, and the headers of its
 // answer.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { closeDatabases, startWorker, type TestWorker } from '../context.ts'
+import { startWorker, type TestWorker } from '../context.ts'
+import { lender } from '../databases/remote.ts'
 
 const FILES = {
   'console/index.html': '<script src="/console/app-4f3a9b2c.js"></script>',
@@ -20,7 +21,7 @@ let worker: TestWorker
 beforeAll(async () => {
   worker = await startWorker({}, { files: FILES })
 })
-afterAll(closeDatabases)
+afterAll(lender.closeDatabases)
 
 const get = (path: string, init?: RequestInit) => worker.request(path, init)
 

@@ -7,6 +7,7 @@ import { CLAIM_GUARDS } from './claim_guards.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
+import { SPEED } from './guards_speed.ts'
 
 export type Guard = {
   name: string
@@ -844,6 +845,43 @@ const CODES: readonly Guard[] = [
     to: 'ca_state !== undefined || true',
     test: 'devices/device_cas',
     title: 'ends what came by it',
+  },
+  {
+    name: 'device-certificate-by-proof',
+    attack: 'a stolen token of a device about itself, exchanged for a certificate that lasts',
+    file: 'worker/devices/certificates/issuer.ts',
+    from: '? live.find(({ thumbprint }) => thumbprint === cx.client_certificate?.thumbprint)',
+    to: '? live[0]',
+    test: 'devices/issued_certificates',
+    title: 'a token alone gets no certificate',
+  },
+  {
+    name: 'device-certificate-of-signed-request',
+    attack: 'a certificate for the key of somebody else, whose request was never signed with it',
+    file: 'worker/devices/certificates/issuing.ts',
+    from: 'if (!(await isSelfSigned(requiredMembers(judged.data), read.request))) {',
+    to: 'if (judged.error !== undefined) {',
+    test: 'devices/issued_certificates',
+    title: 'and what is no request',
+  },
+  {
+    name: 'device-certificate-inherits-authority',
+    attack:
+      'a certificate that a thief got upon that of an authority, which outlives the authority',
+    file: 'worker/devices/certificates/issuer.ts',
+    from: '    ca_id: signer.ca_id,\n  }',
+    to: '    ca_id: null,\n  }',
+    test: 'devices/issued_certificates',
+    title: 'upon one of an authority ends',
+  },
+  {
+    name: 'device-certificate-inherits-end',
+    attack: 'an end that an operator set to a key, passed by its holder with a certificate',
+    file: 'worker/devices/certificates/issuer.ts',
+    from: 'const ends = endToInherit(signer)',
+    to: 'const ends = null as number | null',
+    test: 'devices/issued_certificates',
+    title: 'passes to the next certificate',
   },
   {
     name: 'device-token-bound-to-certificate',
@@ -6456,6 +6494,7 @@ export const GUARDS: readonly Guard[] = [
   ...DEPLOYMENT,
   ...PUBLIC_FILES,
   ...THE_DATABASE,
+  ...SPEED,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,

@@ -31,68 +31,88 @@ export function openBrowser(): Promise<Browser> {
   })
 }
 
-type AxeAnswer = { violations: { id: string; nodes: { html: string }[] }[] }
+/** Rules of axe that look at colors; all others look at what is the same in light and dark. */
+const COLOR_RULES = ['color-contrast', 'link-in-text-block']
 
-/** Pages in which copies are examined, while nobody uses them: making one costs more than its use. */
-const examiners = new WeakMap<Browser, Page[]>()
+/**
+ * Pages that have axe and are used by nobody, by the origin whose pages they examine. To make one
+ * costs more than its use, and to read axe more than to examine a page.
+ */
+const examiners = new WeakMap<Browser, Map<string, Page[]>>()
 
-async function lendExaminer(browser: Browser): Promise<Page> {
-  const free = examiners.get(browser)?.pop()
-  if (free !== undefined) return free
-  const context = await browser.newContext({ viewport: PHONE })
-  return context.newPage()
+function restingExaminers(browser: Browser, origin: string): Page[] {
+  const byOrigin = examiners.get(browser) ?? new Map<string, Page[]>()
+  examiners.set(browser, byOrigin)
+  const resting = byOrigin.get(origin) ?? []
+  byOrigin.set(origin, resting)
+  return resting
 }
 
-function giveBack(browser: Browser, examiner: Page): void {
-  const free = examiners.get(browser) ?? []
-  examiners.set(browser, [...free, examiner])
+async function makeExaminer(browser: Browser, origin: string): Promise<Page> {
+  const context = await browser.newContext({ viewport: PHONE })
+  const examiner = await context.newPage()
+  const start = `${origin}/examiner`
+  await examiner.route(start, (route) => route.fulfill({ contentType: 'text/html', body: '' }))
+  await examiner.goto(start)
+  await examiner.evaluate(axe.source)
+  return examiner
+}
+
+/** What axe finds in the page that the examiner shows: a line for each rule. */
+async function findViolations(examiner: Page, rules: readonly string[]): Promise<string[]> {
+  const options = {
+    resultTypes: ['violations'],
+    ...(rules.length > 0 && { runOnly: { type: 'rule', values: rules } }),
+  }
+  return (await examiner.evaluate(`axe.run(${JSON.stringify(options)}).then(({ violations }) =>
+    violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html)))`)) as string[]
 }
 
 /**
  * Asserts that axe-core finds nothing in a page as it stands, in light and dark. axe needs script, so
- * the same document is shown in a page that has it.
+ * the same document is written into a page that has it, and that keeps it from one to the next.
  */
 async function assertAccessible(page: Page, name: string): Promise<void> {
-  const url = page.url()
-  const body = await page.content()
+  const { origin } = new URL(page.url())
   const browser = page.context().browser()
   if (browser === null) throw new Error('the page has no browser')
-  const copy = await lendExaminer(browser)
-  await copy.route(url, (route) => route.fulfill({ contentType: 'text/html', body }))
-  await copy.emulateMedia({ colorScheme: 'light' })
-  await copy.goto(url)
-  await copy.evaluate(axe.source)
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await copy.emulateMedia({ colorScheme })
-    const { violations } = (await copy.evaluate('axe.run()')) as AxeAnswer
-    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)
-    expect(found, `axe on ${name}, ${colorScheme}`).toEqual([])
-  }
-  await copy.unroute(url)
-  giveBack(browser, copy)
+  const resting = restingExaminers(browser, origin)
+  const examiner = resting.pop() ?? (await makeExaminer(browser, origin))
+  await examiner.emulateMedia({ colorScheme: 'light' })
+  await examiner.setContent(await page.content())
+  expect(await findViolations(examiner, []), `axe on ${name}, light`).toEqual([])
+  await examiner.emulateMedia({ colorScheme: 'dark' })
+  expect(await findViolations(examiner, COLOR_RULES), `axe on ${name}, dark`).toEqual([])
+  resting.push(examiner)
 }
 
 /**
  * Takes pictures of a page on a phone and a desktop, on neither of which it may need sideways
- * scrolling.
+ * scrolling. Only a page that is longer than the window is painted beyond it, which takes several
+ * times as long.
  */
-export async function shoot(page: Page, name: string, fullPage = true): Promise<void> {
+async function takePictures(page: Page, name: string, fullPage: boolean): Promise<void> {
   for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
     await page.setViewportSize(size)
-    await page.screenshot({ path: pathOfPicture(`${name}_${width}`), fullPage })
-    const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
-    expect(wide, `${name} on a ${width}`).toBe(false)
+    const { isWide, isLong } = (await page.evaluate(`({
+      isWide: document.documentElement.scrollWidth > innerWidth,
+      isLong: document.documentElement.scrollHeight > innerHeight,
+    })`)) as { isWide: boolean; isLong: boolean }
+    expect(isWide, `${name} on a ${width}`).toBe(false)
+    await page.screenshot({ path: pathOfPicture(`${name}_${width}`), fullPage: fullPage && isLong })
   }
+}
+
+/** Takes these pictures, and asserts that the page is accessible. */
+export async function shoot(page: Page, name: string, fullPage = true): Promise<void> {
+  await takePictures(page, name, fullPage)
   await assertAccessible(page, name)
 }
 
 /** The same in dark, and then in light. */
 export async function shootInBoth(page: Page, name: string, fullPage = true): Promise<void> {
   await page.emulateMedia({ colorScheme: 'dark' })
-  for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
-    await page.setViewportSize(size)
-    await page.screenshot({ path: pathOfPicture(`${name}_dark_${width}`), fullPage })
-  }
+  await takePictures(page, `${name}_dark`, fullPage)
   await page.emulateMedia({ colorScheme: 'light' })
   await shoot(page, name, fullPage)
 }

@@ -97,6 +97,38 @@ test('a change of a type, a role and a place that is large is cut off too', asyn
   }
 })
 
+test.each([
+  ['their role changes', sql`update role set acl = '[]' where name = 'keeper'`],
+  ['a device leaves', sql`delete from membership where member_id = 'lamp-1'`],
+])('holders with several grants lose their tokens, all of them, when %s', async (_, change) => {
+  const { worker } = await startFleet(600)
+  for (const role of ['keeper', 'warden']) {
+    await addRole(worker, role, [allow('lamps/${device.id}/#')])
+  }
+  const held = JSON.stringify([
+    ['keeper', 'lamps'],
+    ['keeper', 'fleet'],
+    ['warden', 'lamps'],
+  ])
+  await write(
+    worker,
+    sql`insert into "grant" (id, subject_id, role, object_id, created_at, updated_at, version)
+      select 'grt-' || d.id || '-' || h.key, d.id, h.value ->> 0, h.value ->> 1, 1, 1, 1
+      from device d, json_each(${held}) h where d.id like 'lamp-%' order by d.id, h.key`,
+  )
+  const { db } = worker.context()
+  const [last] = await db.read(sql<{ seq: number }>`select max(seq) as seq from status_entry`)
+  const untouched = () =>
+    db.read(sql`select e.origin_id from status_entry e
+      where e.seq <= ${last?.seq ?? 0} and e.origin_id like 'lamp-%'
+        and not exists (select 1 from status_waiting w where w.seq = e.seq)`)
+  expect(await untouched()).toHaveLength(600)
+  await write(worker, change)
+  expect(await untouched()).toEqual([])
+  await spreadStatus(worker.context())
+  expect(await untouched()).toEqual([])
+})
+
 test('a job that breaks off is taken up where it was', async () => {
   const { worker, ofLamp } = await startFleet(5000)
   const tokens = await Promise.all([1, 2500, 4999].map(ofLamp))

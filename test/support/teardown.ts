@@ -1,5 +1,5 @@
-// After each test file that runs in workerd: its databases are given back.
+// After each test file that runs over databases that are lent: they are given back.
 import { afterAll } from 'vitest'
-import { closeDatabases } from '../context.ts'
+import { lender } from '../databases/remote.ts'
 
-afterAll(closeDatabases)
+afterAll(lender.closeDatabases)

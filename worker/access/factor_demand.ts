@@ -18,7 +18,7 @@ export const accessDemandsFactor = (
   ofOperators: Condition,
 ): Condition =>
   condition`exists (with recursive ${within(person, now)}, ${grantsHeld(person, now, 'withConditional')}
-    select 1 from within join "group" g on g.id = within.id where g.require_factor = 1
+    select 1 from within cross join "group" g on g.id = within.id where g.require_factor = 1
     union all
     select 1 from held join role on role.name = held.role
     where role.require_factor = 1 or (held.object_id = '*' and ${ofOperators} and exists (

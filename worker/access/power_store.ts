@@ -65,7 +65,7 @@ export const listLacking = (
   const reachGives = condition`exists (
     select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.permissions) q
     where ${same} and q.value in (p.value, 'manage'))`
-  return sql<Lack>`with recursive needed(role, object_id, until) as (${needed}),
+  return sql<Lack>`with recursive needed(role, object_id, until) as materialized (${needed}),
     ${within(who, now)}, ${grantsHeld(who, now)},
     above(root, id) as (
       select object_id, object_id from needed
@@ -78,12 +78,12 @@ export const listLacking = (
           select 1 from above a where a.root = n.object_id and a.id = held.object_id))
         and (held.expires_at is null or held.expires_at >= n.until))
     select 'role' as "of", n.role as name, n.object_id, p.value as missing
-    from needed n join role r on r.name = n.role, json_each(r.permissions) p
+    from needed n cross join role r on r.name = n.role, json_each(r.permissions) p
     where not case when p.value in (${list(RESERVED)})
       then ${tokenCarries(actor)} and (${isClient} or ${reachGives})
       else ${reachGives} end
     union
-    select 'role', n.role, n.object_id, 'acl' from needed n join role r on r.name = n.role
+    select 'role', n.role, n.object_id, 'acl' from needed n cross join role r on r.name = n.role
     where r.acl <> '[]' and (exists (select 1 from json_each(r.acl) t
         where t.value ->> 'permission' = 'deny' or not exists (
           select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.acl) u

@@ -315,16 +315,39 @@ export const deleteRole = (name: string): Statement =>
 export const findGrant = (id: string, which: Condition = TRUE): Statement<GrantRow> =>
   sql`select * from "grant" where id = ${id} and ${which}`
 
+const IS = {
+  subject_id: (value: string) => condition`subject_id = ${value}`,
+  object_id: (value: string) => condition`object_id = ${value}`,
+  role: (value: string) => condition`role = ${value}`,
+}
+
+const IS_ALSO = {
+  subject_id: (value: string) => condition`+subject_id = ${value}`,
+  object_id: (value: string) => condition`+object_id = ${value}`,
+  role: (value: string) => condition`+role = ${value}`,
+}
+
 export const listGrantsAfter = (
   after: string,
   limit: number,
   filter: { subject?: string | undefined; role?: string | undefined; object?: string | undefined },
   reach: Reach | undefined,
 ): Statement<GrantRow> => {
+  const { subject, role, object } = filter
   const conditions = [condition`"grant".id > ${after}`]
-  if (filter.subject !== undefined) conditions.push(condition`subject_id = ${filter.subject}`)
-  if (filter.role !== undefined) conditions.push(condition`role = ${filter.role}`)
-  if (filter.object !== undefined) conditions.push(condition`object_id = ${filter.object}`)
+  // Within a reach its objects lead, else the narrowest filter: a plus keeps the planner from
+  // beginning at another one.
+  const found = [
+    { column: 'subject_id', value: subject },
+    { column: 'object_id', value: object },
+    { column: 'role', value: role },
+  ] as const
+  let isLed = reach !== undefined
+  for (const { column, value } of found) {
+    if (value === undefined) continue
+    conditions.push(isLed ? IS_ALSO[column](value) : IS[column](value))
+    isLed = true
+  }
   if (reach === undefined) {
     return sql`select * from "grant" where ${all(conditions)} order by id limit ${limit + 1}`
   }

@@ -73,6 +73,7 @@ export const allowed_scope = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] }),
     index('allowed_scope_unbound').on(t.client_id).where(sql`client_digest is null`),
+    index('allowed_scope_client').on(t.client_id),
   ],
 )
 
@@ -107,6 +108,7 @@ export const authorization_code = sqliteTable(
   },
   (t) => [
     index('authorization_code_authorization').on(t.authorization_id),
+    index('authorization_code_client').on(t.client_id),
     index('authorization_code_waiting').on(t.user_id, t.client_id).where(sql`redeemed_by is null`),
   ],
 )

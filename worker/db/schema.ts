@@ -115,7 +115,7 @@ export const group = sqliteTable(
     require_factor: integer().notNull().default(0), // 0 or 1: of people in it and below
     placed_at: integer().notNull().default(0), // when it came to hang where it does
   },
-  (t) => [index('group_parent').on(t.parent_id)],
+  (t) => [index('group_parent').on(t.parent_id, t.id), index('group_kind').on(t.kind, t.id)],
 )
 
 export const membership = sqliteTable(
@@ -128,7 +128,7 @@ export const membership = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.group_id, t.member_id] }),
-    index('membership_member').on(t.member_id),
+    index('membership_member').on(t.member_id, t.group_id, t.expires_at),
     index('membership_end').on(t.expires_at).where(sql`${t.expires_at} is not null`),
   ],
 )
@@ -161,9 +161,9 @@ export const grant = sqliteTable(
     condition_reads: text(), // JSON array of strings
   },
   (t) => [
-    index('grant_subject').on(t.subject_id),
+    index('grant_subject').on(t.subject_id, t.role, t.object_id),
     index('grant_object').on(t.object_id, t.id),
-    index('grant_role').on(t.role),
+    index('grant_role').on(t.role, t.id),
     index('grant_conditional').on(t.object_id).where(sql`condition is not null`),
   ],
 )

@@ -42,7 +42,7 @@ export const device_token = sqliteTable(
     revoked_by: text(), // rid of the change that suspended or retired the device, if that did it
     made_by: text(), // as of a credential
   },
-  (t) => [index('device_token_device').on(t.device_id)],
+  (t) => [index('device_token_device').on(t.device_id), index('device_token_end').on(t.expires_at)],
 )
 
 /** Templates of types that tokens name by their hash. */

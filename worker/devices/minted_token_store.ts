@@ -59,12 +59,8 @@ export const demandDeviceOfToken = ({ id }: DeviceTokenRow, device: DeviceRow): 
 export const revokeAllDeviceTokens = (cx: Context): Statement =>
   sql`update device_token set revoked_at = ${cx.now()} where revoked_at is null`
 
-/**
- * Deletes rows that mean nothing any more: the token has run out, or its device is gone. For the
- * timer.
- */
+/** Deletes tokens that have run out. For the timer. */
 export const deleteOldDeviceTokens = (cx: Context): readonly Statement[] => [
   forgetStatus('device_token', sql`select id from device_token where expires_at <= ${cx.now()}`),
-  sql`delete from device_token where expires_at <= ${cx.now()}
-    or device_id not in (select id from device)`,
+  sql`delete from device_token where expires_at <= ${cx.now()}`,
 ]

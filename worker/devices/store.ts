@@ -272,6 +272,7 @@ export const deleteDevice = (id: string): readonly Statement[] => [
   sql`delete from device_credential where device_id = ${id}`,
   sql`update device set parent_id = null, version = version + 1 where parent_id = ${id}`,
   sql`delete from device_report where device_id = ${id}`,
+  sql`delete from device_token where device_id = ${id}`,
   sql`delete from device_claim where device_id = ${id}`,
   sql`delete from device where id = ${id}`,
 ]
@@ -335,15 +336,19 @@ export const hasRoomForCredential = (
 ): Condition => {
   const present = condition`device_id = ${device_id} and revoked_at is null
     and (expires_at is null or expires_at > ${cx.now()})`
-  const same =
-    'thumbprint' in key
-      ? condition`thumbprint = ${key.thumbprint}`
-      : condition`(json_extract(jwk, '$.kid') = ${key.kid}
-          or json_remove(jwk, '$.kid', '$.alg') = ${key.key_text})`
+  const isNew =
+    'kid' in key
+      ? condition`not exists (select 1 from device_credential where ${present}
+          and (json_extract(jwk, '$.kid') = ${key.kid}
+            or json_remove(jwk, '$.kid', '$.alg') = ${key.key_text}))`
+      : key.thumbprint === null
+        ? TRUE
+        : condition`not exists (select 1 from device_credential where ${present}
+            and thumbprint = ${key.thumbprint})`
   return condition`exists (select 1 from device where id = ${device_id} and status <> 'retired')
     and ${typeTakesCredential(device_id, kind)}
     and (select count(*) from device_credential where ${present} and ca_id is null) < ${max}
-    and not exists (select 1 from device_credential where ${present} and ${same})`
+    and ${isNew}`
 }
 
 /** A condition: the type of the device has no list of kinds of credentials, or this one in it. */

@@ -8,7 +8,6 @@
 import { readFile } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { createApp } from '../app.ts'
 import {
   type Actor,
   ANONYMOUS,
@@ -30,8 +29,6 @@ import {
   VARIABLES,
 } from '../environment.ts'
 import { Problem } from '../errors.ts'
-import { ensureFirstOperator } from '../identity/setup.ts'
-import { runJobs } from '../jobs.ts'
 import { keyStatus } from '../keys/resealing.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { guardFetch } from '../outside.ts'
@@ -42,7 +39,6 @@ import {
   proveSecretKey,
 } from '../stored_secrets.ts'
 import { issuerPath } from '../web/issuer_path.ts'
-import { startBlueprintFile } from './blueprint_file.ts'
 import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded/database.ts'
@@ -167,8 +163,18 @@ export async function openHost(
 
 type Opener = (request: Request, socketAddress: string) => Context
 
-/** Opens the host and does the rest of a start: keys, first operator, blueprint. */
+/**
+ * Opens the host and does the rest of a start: keys, first operator, blueprint. The application is
+ * read here: most commands do without it.
+ */
 export async function startHost(env: Environment, log: Log, options: HostOptions = {}) {
+  const [{ createApp }, { runJobs }, { ensureFirstOperator }, { startBlueprintFile }] =
+    await Promise.all([
+      import('../app.ts'),
+      import('../jobs.ts'),
+      import('../identity/setup.ts'),
+      import('./blueprint_file.ts'),
+    ])
   const host = await openHost(env, log, options)
   try {
     const cx = host.system()

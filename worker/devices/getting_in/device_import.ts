@@ -9,7 +9,7 @@ import { decodeCursor, encodeCursor, fieldErrors, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId } from '../../crypto.ts'
 import { BatchRefused, ConstraintViolation } from '../../db/database.ts'
-import type { Statement } from '../../db/sql.ts'
+import { condition, refuseUnless, type Statement } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import {
@@ -217,7 +217,7 @@ async function importChunk(
       results.push(failure(line, input.id ?? null, errorsOf(error)))
     }
   }
-  const stored = dry_run ? await tryPlans(cx, planned) : await store(cx, planned, job)
+  const stored = await store(cx, planned, { job, tried: dry_run ? [] : null })
   return [...results, ...stored]
 }
 
@@ -321,8 +321,8 @@ async function planNew(cx: Context, input: DeviceInput & { id: string }, type: D
 function lacksOf(cx: Context, news: readonly New[]) {
   const alike = new Map<string, New>()
   for (const one of news) {
-    const { type, metadata } = one.row
-    alike.set(JSON.stringify([type, metadata, one.groups]), one)
+    const { type, metadata, tags } = one.row
+    alike.set(JSON.stringify([type, metadata, one.groups, tags === '[]']), one)
   }
   return [...alike.values()].map(({ row, groups }) => ({
     id: row.id,
@@ -374,10 +374,27 @@ const done = ({ line, id, change, code }: Planned): Result => ({
   ...(code === undefined ? {} : { claim_code: code.claim_code, claim_uri: code.claim_uri }),
 })
 
-/** Stores rows together; where that is refused by halves, until the wrong row is alone. */
-async function store(cx: Context, planned: readonly Planned[], job: string): Promise<Result[]> {
-  const statements = statementsOf(cx, planned, job)
-  if (statements.length === 0) return planned.map(done)
+/** The job, and in a dry run the rows of the chunk that would be stored by now. */
+type Storing = { job: string; tried: Planned[] | null }
+
+/** Undoes its batch, which could have been stored. */
+const UNDONE = refuseUnless(condition`false`, 'dry_run')
+
+/**
+ * Stores rows together; where that is refused by halves, until the wrong row is alone. A dry run
+ * sends the same statements, behind those of the rows before, and undoes them: so the database
+ * refuses what it would refuse.
+ */
+async function store(
+  cx: Context,
+  planned: readonly Planned[],
+  storing: Storing,
+): Promise<Result[]> {
+  const { job, tried } = storing
+  const own = statementsOf(cx, planned, job)
+  if (own.length === 0) return planned.map(done)
+  const statements =
+    tried === null ? own : [...statementsOf(cx, [...tried, ...planned], job), UNDONE]
   try {
     const [only] = planned
     const news = planned.flatMap((one) => ('made' in one ? one.made : []))
@@ -388,6 +405,11 @@ async function store(cx: Context, planned: readonly Planned[], job: string): Pro
     await guarded(cx, lacks, () => cx.db.write(statements))
     return planned.map(done)
   } catch (error) {
+    if (error instanceof BatchRefused && error.reason === 'dry_run') {
+      tried?.push(...planned)
+      // A code that is not stored is none.
+      return planned.map(({ code: _, ...one }) => done(one))
+    }
     const isRefusal =
       error instanceof Problem ||
       error instanceof BatchRefused ||
@@ -400,33 +422,8 @@ async function store(cx: Context, planned: readonly Planned[], job: string): Pro
     }
     const half = planned.length >> 1
     return [
-      ...(await store(cx, planned.slice(0, half), job)),
-      ...(await store(cx, planned.slice(half), job)),
+      ...(await store(cx, planned.slice(0, half), storing)),
+      ...(await store(cx, planned.slice(half), storing)),
     ]
   }
-}
-
-/** The results without a write; power over new devices is asked for too. */
-async function tryPlans(cx: Context, planned: readonly Planned[]): Promise<Result[]> {
-  const results: Result[] = []
-  const judged = new Map<string, FieldError[] | null>()
-  // A code that is not stored is none.
-  for (const { code: _, ...one } of planned) {
-    if (!('made' in one)) {
-      results.push(done(one))
-      continue
-    }
-    const { type, metadata } = one.made.row
-    const key = JSON.stringify([type, metadata, one.made.groups])
-    let errors = judged.get(key)
-    if (errors === undefined) {
-      const lacks = lackingToRegister(cx, one.made.row, one.made.groups)
-      const found = lacks.length === 0 ? [] : await cx.db.read(lacks)
-      const detail = 'this would hand on more than the actor holds'
-      errors = found.length === 0 ? null : [{ pointer: '', detail }]
-      judged.set(key, errors)
-    }
-    results.push(errors === null ? done(one) : failure(one.line, one.id, errors))
-  }
-  return results
 }

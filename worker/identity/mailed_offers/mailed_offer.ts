@@ -57,9 +57,6 @@ export type OfferRow = Offerer & {
   inviter_name: string | null
 }
 
-/** Columns that say who made the offer. */
-export type Offerer = Pick<OfferRow, 'invited_by' | 'inviter' | 'inviter_epoch'>
-
 export type OpenedOffer<Row extends OfferRow> = {
   row: Row
   /** There is an account with the address. */
