@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { API_SCOPES } from '../../worker/api.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { setIssuer } from '../../worker/devices/certificates/issuer.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
 import { findUserById } from '../../worker/identity/store.ts'
 import { startWorker, type TestWorker } from '../context.ts'
@@ -19,6 +20,7 @@ const SCOPE = API_SCOPES.join(' ')
 
 type Ids = Record<
   | 'authority'
+  | 'issuer'
   | 'batch'
   | 'grant'
   | 'secret'
@@ -286,6 +288,7 @@ beforeAll(async () => {
   ids = {
     grant: row?.grant ?? '',
     session: row?.session ?? '',
+    issuer: (await setIssuer(worker.context(), { name: 'Lamps' })).thumbprint,
     authority: await made('/v1/device-cas', { name: 'works', certificate: AUTHORITY }),
     batch: await made('/v1/claim-tokens', { type: 'broad', group: 'bosses' }),
     secret: await made('/v1/clients/ops/secrets', {}),

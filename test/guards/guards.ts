@@ -2747,7 +2747,7 @@ const BOUND_TOKENS: readonly Guard[] = [
     attack:
       'an assertion for another purpose or server that is taken for a rotation (RFC 8725 §3.11)',
     file: 'worker/devices/self/rotation.ts',
-    from: 'aud === `${cx.config.issuer}/v1/self/rotate` &&',
+    from: 'aud === address &&',
     to: "aud !== '' &&",
     test: 'devices/self',
     title: 'changes nothing',

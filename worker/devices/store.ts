@@ -279,7 +279,7 @@ export const deleteDevice = (id: string): readonly Statement[] => [
 
 // --- device_credential ------------------------------------------------------------------------
 
-/** What has become of the authority with which a credential ends. */
+/** The state of the authority with which a credential ends. */
 const ca_state = scalar`case when device_credential.ca_id is not null then coalesce(
   (select case when a.enabled = 0 then 'off' when a.subject = device_credential.issuer
     then 'issuer' else 'behind' end from device_ca a where a.id = device_credential.ca_id), 'gone')

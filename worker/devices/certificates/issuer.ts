@@ -119,11 +119,11 @@ export const getIssuer = async (cx: Context) =>
  * Throws Problem.
  */
 export async function setIssuer(cx: Context, input: z.infer<typeof issuerInput>) {
-  const { makeIssuer, readIssuer } = await import('./issuing.ts')
+  const { makeIssuer, issuerWithKey } = await import('./issuing.ts')
   const issuer =
     'name' in input
       ? await makeIssuer(cx, input.name, YEARS * 31_536_000)
-      : await readIssuer(readAuthorities(input.certificate), input.private_key)
+      : await issuerWithKey(readAuthorities(input.certificate), input.private_key)
   const described = await describeIssuer(issuer)
   const lacking = [lackingToHandOn(cx, ['manage'])]
   const kept = await keepStoredSecret(cx, ISSUER, JSON.stringify(issuer))

@@ -126,7 +126,7 @@ export async function makeIssuer(cx: Context, name: string, ttl: number): Promis
 }
 
 /** The authority with a key that operators bring (PKCS#8 in PEM). Throws Problem. */
-export async function readIssuer(
+export async function issuerWithKey(
   chain: readonly Certificate[],
   private_key: string,
 ): Promise<Issuer> {
