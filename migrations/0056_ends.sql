@@ -16,6 +16,11 @@ ALTER TABLE "claim_batch" ADD COLUMN "maker" text;
 ALTER TABLE "claim_batch" ADD COLUMN "maker_epoch" integer DEFAULT 0 NOT NULL;
 ALTER TABLE "claim_batch" ADD COLUMN "made_by" text;
 
+-- The same of an initial access token, by which software registers clients.
+ALTER TABLE "initial_access_token" ADD COLUMN "created_by" text;
+ALTER TABLE "initial_access_token" ADD COLUMN "maker" text;
+ALTER TABLE "initial_access_token" ADD COLUMN "maker_epoch" integer DEFAULT 0 NOT NULL;
+
 -- The same as before, and for `actor`: the origins of tokens by which somebody acts for others. Rights
 -- that somebody loses who acts so concern these too.
 DROP VIEW "status_waiting";

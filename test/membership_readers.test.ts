@@ -39,7 +39,7 @@ const READERS: Readonly<Record<string, Decision>> = {
     others: [6, 'rows that a write depends on; devices that are objects of grants'],
   },
   'admin/blueprint_store.ts': { looks: 2 },
-  'devices/claiming/claim_code_store.ts': { looks: 0, others: [1, 'groups of a device'] },
+  'devices/claiming/claim_code_store.ts': { looks: 0, others: [2, 'groups of a device'] },
   'devices/getting_in/claim_store.ts': { looks: 0, others: [1, 'devices'] },
   'devices/listing/device_list_store.ts': { looks: 0, others: [5, 'devices'] },
   'devices/refusals.ts': { looks: 0, others: [1, 'devices'] },

@@ -324,6 +324,11 @@ export const EXCUSES: readonly Excuse[] = [
     tables: ['place_transfer'],
     because: RESTORE,
   },
+  {
+    text: 'update device_claim set withdrawn_at = ? where used_by is null and',
+    tables: ['device_claim'],
+    because: RESTORE,
+  },
   { text: 'delete from account_link', tables: ['account_link'], because: RESTORE },
   { text: 'delete from recovery_code', tables: ['recovery_code'], because: RESTORE },
   {

@@ -25,6 +25,8 @@ export type Actor = {
   reach?: Reach
   /** People who act for the actor (RFC 8693), by id: only power that they hold too counts. */
   acting?: readonly string[]
+  /** The token of the request: the origin of it, and the epoch under which it was made. */
+  token?: { origin: string; epoch: number }
 }
 
 /**

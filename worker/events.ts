@@ -10,6 +10,7 @@ import {
   condition,
   insertInto,
   insertWhere,
+  join,
   type Statement,
   sql,
   TRUE,
@@ -36,12 +37,21 @@ export function appendEventOfEach(
 ): Statement {
   const { at, type, outcome, actor_kind, ...row } = eventRow(cx, entry)
   const { actor_id = null, client_id = null, session_id = null, rid = null, address } = row
-  const { subject_is = 'principal' } = CATALOGUE[entry.type]
+  const { subject_is = 'principal', data: members } = CATALOGUE[entry.type]
+  const named = Object.entries(members).flatMap(([name, { names }]) =>
+    names === undefined
+      ? []
+      : [
+          sql`union select ${names}, value from json_each(each.data, ${`$.${name}`})
+          where type = 'text' and value <> '*'`,
+        ],
+  )
   return sql`insert into event (id, at, type, outcome, actor_kind, actor_id, subject_id, client_id,
       session_id, rid, address, objects, data)
     select 'evt_' || each.key, ${at}, ${type}, ${outcome}, ${actor_kind}, ${actor_id},
       each.subject_id, ${client_id}, ${session_id}, ${rid}, ${address},
-      json_array(json_array(${subject_is}, each.subject_id)), each.data
+      (select json_group_array(json_array(kind, id)) from (
+        select ${subject_is} as kind, each.subject_id as id ${join(named, ' ')})), each.data
     from (${each}) each where true
     on conflict (id) do nothing`
 }

@@ -6,7 +6,12 @@ import { eventSchema } from '../../worker/admin/event_list.ts'
 import { type EventFilter, listEventsBefore } from '../../worker/admin/event_store.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { CATALOGUE } from '../../worker/events/event_catalogue.ts'
-import { appendEvent, deleteOldEvents, forgetPersonInEvents } from '../../worker/events.ts'
+import {
+  appendEvent,
+  appendEventOfEach,
+  deleteOldEvents,
+  forgetPersonInEvents,
+} from '../../worker/events.ts'
 import { runJobs } from '../../worker/jobs.ts'
 import { startWorker, type TestWorker } from '../context.ts'
 import { Browser } from '../identity/browser.ts'
@@ -404,4 +409,29 @@ test('of a person who is deleted, events keep neither addresses nor what stood b
   const [unknown] = await list('&outcome=failure')
   expect(unknown).toMatchObject({ subject_id: null, address: home })
   expect((await list('&type=group.updated'))[0]).toMatchObject({ after: { name: 'Home' } })
+})
+
+test('events of many at once name all that one of each would', async () => {
+  const { worker, list } = await startManaged()
+  const cx = worker.context()
+  await cx.db.write([
+    appendEventOfEach(
+      cx,
+      { type: 'grant.deleted', subject_id: null, data: { grant: '', role: '', object: '' } },
+      sql`select column1 as key, 'lamp-1' as subject_id, json_object(
+          'grant', 'grt-1', 'role', 'resident', 'object', column2) as data
+        from (values ('k-1', 'house'), ('k-2', '*'))`,
+    ),
+    appendEvent(cx, {
+      type: 'grant.deleted',
+      subject_id: 'lamp-1',
+      data: { grant: 'grt-1', role: 'resident', object: 'house' },
+    }),
+  ])
+  const found = (await list('&type=grant.deleted')).sort((a, b) => a.seq - b.seq)
+  const named = found.map(({ objects }) => objects.map(({ kind, id }) => `${kind} ${id}`).sort())
+  expect(named[0]).toEqual(named[2])
+  expect(named[0]).toContain('principal house')
+  expect(named[1]).toEqual(named[0]?.filter((one) => one !== 'principal house'))
+  expect(await list('&object=house&type=grant.deleted')).toHaveLength(2)
 })

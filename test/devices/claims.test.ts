@@ -434,3 +434,14 @@ test('proofs are forgotten once they could not be used again', async () => {
   await runJobs(worker.context())
   expect(await left()).toEqual([])
 })
+
+test('a device that came by the token of somebody within a reach has a key of that person', async () => {
+  const batch = await newBatch({ group: 'home', uses: 2 })
+  const { db } = worker.context()
+  await db.write([sql`update claim_batch set made_by = 'ann'`])
+  const factory = await newKey()
+  const first = await claim(batch.claim_token, factory, 'SN-1')
+  expect(first.status).toBe(201)
+  const rows = await db.read(sql`select device_id, made_by from device_credential`)
+  expect(rows).toEqual([{ device_id: first.body['device_id'], made_by: 'ann' }])
+})

@@ -175,6 +175,52 @@ test('a job of a person who was disabled stops, and so does one through a disabl
   expect((await look('lamp-2'))['status']).toBe('active')
 })
 
+test('a job ends with the sign-in by whose token it was begun', async () => {
+  const { worker, as, ops, work } = await startFleet()
+  const ann = await as('ann')
+  const begin = async () =>
+    (await ann('POST /v1/jobs', { filter: { group: 'room-1' }, change: { action: 'suspend' } }))
+      .body
+  const revoked = await begin()
+  await worker
+    .context()
+    .db.write([
+      sql`update authorization set revoked_at = ${worker.clock.now} where user_id = 'ann'`,
+    ])
+  await work()
+  expect((await ops(`GET /v1/jobs/${revoked['id']}`)).body).toMatchObject({
+    state: 'stopped',
+    progress: { total: 0 },
+  })
+})
+
+test('a job of a client ends when the client was disabled and enabled since', async () => {
+  const { worker, ops, work } = await startFleet()
+  const begun = await ops('POST /v1/jobs', {
+    filter: { tag: 'old' },
+    change: { action: 'suspend' },
+  })
+  await worker.context().db.write([sql`update client set epoch = epoch + 1`])
+  await work()
+  const rows = await worker
+    .context()
+    .db.read(sql`select state from device_job where id = ${String(begun.body['id'])}`)
+  expect(rows).toEqual([{ state: 'stopped' }])
+})
+
+test('a job that cannot be worked on leaves those behind it alone', async () => {
+  const { worker, ops, work } = await startFleet()
+  const change = { action: 'tag', tags: ['new'] }
+  const bad = await ops('POST /v1/jobs', { filter: { tag: 'old' }, change })
+  const good = await ops('POST /v1/jobs', { filter: { tag: 'old' }, change })
+  await worker
+    .context()
+    .db.write([sql`update device_job set actor = '{' where id = ${String(bad.body['id'])}`])
+  await expect(work()).rejects.toThrow(SyntaxError)
+  expect((await ops(`GET /v1/jobs/${bad.body['id']}`)).body['state']).toBe('selecting')
+  expect((await ops(`GET /v1/jobs/${good.body['id']}`)).body['state']).toBe('done')
+})
+
 test('a device over which the actor has too little power fails, the others are changed', async () => {
   const { as, ops, runJob, look } = await startFleet()
   await ops('POST /v1/grants', { subject: 'lamp-1', role: 'master', object: 'site-1' })

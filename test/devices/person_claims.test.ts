@@ -13,6 +13,7 @@ import {
 } from '../../worker/devices/claiming/claim_code_store.ts'
 import { claimDeviceByCode, openClaim } from '../../worker/devices/claiming/person_claims.ts'
 import { runJobs } from '../../worker/jobs.ts'
+import { signingKeys } from '../../worker/keys/signing_keys.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../context.ts'
 import { Browser, formFields, type Page } from '../identity/browser.ts'
 import { linkIn, mailsOf } from '../identity/mails.ts'
@@ -179,8 +180,20 @@ describe('a code', () => {
     const { worker } = await start()
     const code = 'ABCD-EFGH-1011-1JKM-NPQR'
     const before = await hashOfClaimCode(worker.context(), code)
-    worker.memory.clear()
-    expect(await hashOfClaimCode(worker.context(), code)).toBe(before)
+    const successor = new Uint8Array(32).fill(7)
+    // Programs with these keys, each with a memory of its own.
+    const startedWith = (...secret_keys: Uint8Array<ArrayBuffer>[]) => ({
+      ...worker.context(),
+      config: { ...worker.config, secret_keys },
+      memory: new Map(),
+    })
+    const restarted = startedWith(successor, ...worker.config.secret_keys)
+    await signingKeys(restarted)
+    worker.clock.now += 3600
+    await runJobs(restarted)
+    worker.clock.now += 600
+    await runJobs(restarted)
+    expect(await hashOfClaimCode(startedWith(successor), code)).toBe(before)
   })
 
   test('is made for an unclaimed device of a type that people claim, and for no other', async () => {
@@ -254,9 +267,7 @@ describe('a person who has the box', () => {
     expect(done.html).toContain('The device was added')
     expect(await deviceOf(ops, 'plug-1')).toMatchObject({ status: 'active', groups: ['site-1'] })
     expect((await ops('GET /v1/devices/plug-1/claim-code')).body['state']).toBe('used')
-    for (const who of ['ann', 'eve']) {
-      expect(isDead(await claim(await signedIn(worker, who), code, NEW_HOME))).toEqual(DEAD)
-    }
+    expect(isDead(await claim(await signedIn(worker, 'eve'), code, NEW_HOME))).toEqual(DEAD)
     const { items } = (await ops('GET /v1/events?object=plug-1')).body
     expect(items.map(({ type }) => type)).toEqual(
       expect.arrayContaining(['device.claim_code_made', 'device.claimed_by_person']),
@@ -354,6 +365,19 @@ describe('a person who has the box', () => {
     expect(await deviceOf(ops, 'plug-1')).toMatchObject({ status: 'unclaimed' })
   })
 
+  test('makes no place where the setting names no role of owners', async () => {
+    const { worker, ops } = await start()
+    const code = await codeOf(ops)
+    const bea = await signedIn(worker, 'bea')
+    const page = await bea.get(link(code))
+    expect(page.html).toContain('Name of the new place')
+    await ops('PATCH /v1/settings', { owner_role: '' })
+    worker.memory.clear()
+    expect((await bea.get(link(code))).html).toContain('You run no place')
+    expect((await bea.submit(page, { action: 'claim', ...NEW_HOME })).status).toBe(400)
+    expect(await deviceOf(ops, 'plug-1')).toMatchObject({ status: 'unclaimed' })
+  })
+
   test('puts no device into a place of others, nor into a group that is none', async () => {
     const { worker, ops } = await start()
     const code = await codeOf(ops)
@@ -412,19 +436,42 @@ describe('a person who has the box', () => {
     const { worker, ops } = await start()
     const code = await codeOf(ops)
     const browsers: Browser[] = []
-    while (browsers.length < 20) browsers.push(await signedIn(worker, 'ann'))
+    while (browsers.length < 20) {
+      const id = `p-${browsers.length}`
+      await createPerson(worker.context(), { id, email: `${id}@example.com`, password: PASSWORD })
+      browsers.push(await signedIn(worker, id))
+    }
     const pages = await Promise.all(browsers.map((one) => one.get(link(code))))
-    const places = ['site-1', 'flat']
     const done = await Promise.all(
-      pages.map((page, n) =>
-        browsers[n]?.submit(page, { action: 'claim', place: places[n % 2] ?? '' }),
-      ),
+      pages.map((page, n) => browsers[n]?.submit(page, { action: 'claim', ...NEW_HOME })),
     )
     expect(done.filter((page) => page?.status === 200)).toHaveLength(1)
     expect(done.filter((page) => page !== undefined && isDead(page)[1])).toHaveLength(19)
     expect(await memberships(worker, 'plug-1')).toHaveLength(1)
+    const places = await worker.context().db.read(sql`
+      select id from "group" where name = ${NEW_HOME.name}`)
+    expect(places).toHaveLength(1)
     const events = (await ops('GET /v1/events?object=plug-1')).body.items
     expect(events.filter(({ type }) => type === 'device.claimed_by_person')).toHaveLength(1)
+  })
+
+  test('who sends the form twice is told twice, and a stranger is not', async () => {
+    const { worker, ops } = await start()
+    const code = await codeOf(ops)
+    const ann = await signedIn(worker, 'ann')
+    const page = await ann.get(link(code))
+    const send = () => ann.submit(page, { action: 'claim', place: 'site-1' })
+    const done = [...(await Promise.all([send(), send(), send()])), await send()]
+    for (const one of done) {
+      expect([one.status, one.html.includes('The device was added')]).toEqual([200, true])
+    }
+    expect((await ann.get(link(code))).html).toContain('Home 1')
+    expect(await memberships(worker, 'plug-1')).toEqual([{ group_id: 'site-1' }])
+    expect(isDead(await (await signedIn(worker, 'eve')).get(link(code)))).toEqual(DEAD)
+    expect(isDead(await new Browser(worker).inEnglish().get(link(code)))).toEqual(DEAD)
+    // Not when the device has another owner by then.
+    await ops('PATCH /v1/devices/plug-1', { groups: ['site-2'] })
+    expect(isDead(await ann.get(link(code)))).toEqual(DEAD)
   })
 
   test('who tries many codes is stopped', async () => {
@@ -514,7 +561,8 @@ describe('a device that is claimed', () => {
     const cookie = [...browser.cookies].find(([name]) => name.endsWith('session'))?.[1]
     const cx = worker.context()
     const opened = await openClaim(cx, code, cookie)
-    if (opened?.session == null) throw new Error('not signed in')
+    if (opened === null || 'own' in opened || opened.session === null)
+      throw new Error('not signed in')
     const done = await claimDeviceByCode(losingWrites(cx), opened, opened.session, {
       name: 'Lake house',
       role: 'owner',
@@ -534,7 +582,8 @@ describe('a device that is claimed', () => {
     const browser = await signedIn(worker, 'ann')
     const cookie = [...browser.cookies].find(([name]) => name.endsWith('session'))?.[1]
     const opened = await openClaim(worker.context(), code, cookie)
-    if (opened?.session == null) throw new Error('not signed in')
+    if (opened === null || 'own' in opened || opened.session === null)
+      throw new Error('not signed in')
     const cx = overtakenOnce(worker.context(), () =>
       ops('PATCH /v1/devices/plug-1', { groups: ['site-2'] }),
     )

@@ -3,7 +3,9 @@ import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { parsePolicy } from '../../policy/templates.ts'
 import { storedAcl } from '../../worker/access/acl_templates.ts'
+import { mintDeviceToken, revokeMintedToken } from '../../worker/admin/minted_tokens.ts'
 import { sha256 } from '../../worker/crypto.ts'
+import { sql } from '../../worker/db/sql.ts'
 import {
   changeDeviceType,
   createDeviceType,
@@ -15,8 +17,11 @@ import {
   basic,
   claimsOf,
   headerOf,
+  MQTT,
+  post,
   startIssuer,
   token,
+  write,
 } from '../oauth/token_fixtures.ts'
 import { startDevices } from './device_api.ts'
 
@@ -97,4 +102,39 @@ test('the token endpoint gives a device of such a type a small token, and of any
     entry: [expect.any(Number), expect.any(Number)],
     acl_ref: sha256(type.acl),
   })
+})
+
+test('introspection says of a small token what it is, while its device and its entry are good', async () => {
+  const worker = await startIssuer()
+  await addDevice(worker, 'dim-1', { secret: 's', acl: named })
+  await addDevice(worker, 'dim-2', { secret: 't', acl: named })
+  const cx = worker.context()
+  const type = await changeDeviceType(cx, 'type-of-dim-1', { acl_by_reference: true }, null)
+  const own = (await token(worker, { grant_type: 'client_credentials' }, basic('dim-1', 's'))).body
+  const { access_token: minted, id } = await mintDeviceToken(cx, 'dim-1', { expires_in: 7200 })
+  const look = async (of: string | undefined, by = 'dim-1', secret = 's') =>
+    (await post(worker, '/oauth/introspect', { token: of }, basic(by, secret))).body
+  expect(headerOf(minted).typ).toBe('atr+jwt')
+  expect(await look(own.access_token)).toEqual({
+    active: true,
+    iss: ISSUER,
+    sub: 'dim-1',
+    client_id: 'dim-1',
+    aud: MQTT,
+    scope: 'mqtt',
+    exp: worker.clock.now + 3600,
+    token_type: 'Bearer',
+    typ: 'atr+jwt',
+    acl_ref: sha256(type.acl),
+    entry: [expect.any(Number), expect.any(Number)],
+  })
+  expect(await look(own.access_token, 'dim-2', 't')).toEqual({ active: false })
+  expect(await look(minted)).toMatchObject({ active: true })
+  await revokeMintedToken(cx, 'dim-1', id)
+  expect(await look(minted)).toEqual({ active: false })
+  expect(await look(own.access_token)).toMatchObject({ active: true })
+  await write(worker, sql`update device set epoch = epoch + 1 where id = 'dim-1'`)
+  expect(await look(own.access_token)).toEqual({ active: false })
+  worker.clock.now += 3600
+  expect(await look(own.access_token)).toEqual({ active: false })
 })

@@ -97,6 +97,27 @@ test('an owner invites into the home, sees the invitation, sends it again and ta
   expect((await ann(`GET ${path}`)).body).toMatchObject({ state: 'revoked' })
 })
 
+test('an owner sees and takes back what another owner has on its way to the home, and no more', async () => {
+  const { as, ops } = await startInviting()
+  await ops('POST /v1/grants', { subject: 'bob', role: 'owner', object: 'site-1' })
+  const [ann, bob] = [await as('ann'), await as('bob')]
+  const made = (await ann('POST /v1/invitations', GUEST)).body
+  const wide = { ...GUEST, address: 'cid@example.com', groups: ['site-1', 'site-2'] }
+  await ops('POST /v1/invitations', wide)
+  await ops('POST /v1/invitations', { address: 'dan@example.com' })
+  const more = { ...GUEST, address: 'eli@example.com' }
+  const strong = { ...more, grants: [{ role: 'technician', object: 'site-1' }] }
+  const byOperator = (await ops('POST /v1/invitations', strong)).body
+  expect(idsOf(await bob('GET /v1/invitations')).sort()).toEqual(
+    [made['id'], byOperator['id']].sort(),
+  )
+  // To take back needs the power to give.
+  expect((await bob(`DELETE /v1/invitations/${byOperator['id']}`)).status).toBe(403)
+  expect((await bob(`DELETE /v1/invitations/${made['id']}`)).status).toBe(204)
+  expect((await bob(`GET /v1/invitations/${made['id']}`)).status).toBe(404)
+  expect((await ann(`GET /v1/invitations/${made['id']}`)).body['state']).toBe('revoked')
+})
+
 test('an owner invites nowhere else, to no more than the own role, and learns of no account', async () => {
   const { as, ops } = await startInviting()
   await ops('PATCH /v1/settings', { sign_up: 'off' })

@@ -281,8 +281,12 @@ describe('the acceptance of a place', () => {
       expect(made.status, JSON.stringify(made.body)).toBe(201)
       ids.push(String(made.body['id']))
     }
-    const { path } = await offer(worker, await as('ann'))
-    expect((await create(browser, path)).status).toBe(200)
+    const { path, made } = await offer(worker, await as('ann'))
+    expect(made.body['ends']).toMatchObject({ claim_tokens: 2 })
+    const done = await create(browser, path)
+    expect(done.status).toBe(200)
+    expect(done.html).toContain('Secrets by which new devices come in: 2')
+    expect((await stateOf(ops))['ends']).toMatchObject({ claim_tokens: 2 })
     const shown = await Promise.all(ids.map((id) => ops(`GET /v1/claim-tokens/${id}`)))
     expect(shown.map(({ body }) => body['revoked_at'] !== null)).toEqual([true, true, false, false])
     const { body } = await ops(`GET /v1/events?object=${ids[0]}&object_kind=claim_batch`)
@@ -313,7 +317,17 @@ describe('the acceptance of a place', () => {
       select id from device_credential where revoked_at is null
       union all select id from device_token where revoked_at is null order by 1`)
     expect(alive.map(({ id }) => id)).toEqual(['crd_factory', 'crd_other', 'tok_ann'])
-    expect((await stateOf(ops))['ends']).toMatchObject({ credentials: 1, tokens: 0 })
+    // The ones of before that are left stay in sight; those that the new owner makes are none.
+    await worker.context().db.write([
+      sql`insert into device_token (id, device_id, created_at, expires_at, made_by)
+        values ('tok_bea', 'lamp-1', ${worker.clock.now + 1}, ${worker.clock.now + 9000}, 'bea')`,
+    ])
+    expect(await stateOf(ops)).toMatchObject({
+      state: 'accepted',
+      ends: { credentials: 1, tokens: 0 },
+      credentials: [],
+      tokens: [{ id: 'tok_ann' }],
+    })
   })
 
   test('notes who made a key or a token of a device within a reach', async () => {

@@ -156,6 +156,46 @@ describe('the token carries', () => {
     expect(subscribes(claims.acl, 'sites/home/devices/lamp-1/state')).toBe(false)
   })
 
+  test('of a larger role, the rules of a lesser one whose permissions are all named', async () => {
+    const both = [
+      rule('subscribe', at('${device.id}/state')),
+      rule('publish', at('${device.id}/set')),
+    ]
+    const own = rule('publish', at('${device.id}/update'))
+    await applyBlueprint(
+      worker.context(),
+      {
+        roles: [
+          {
+            name: 'owner',
+            permissions: ['device:read', 'device:command', 'access:write'],
+            acl: [...both, own],
+          },
+          {
+            name: 'lives',
+            permissions: ['device:read', 'device:command'],
+            acl: [...both, rule('publish', at('x'))],
+          },
+          { name: 'wide', permissions: ['device:read', 'device:fit'], acl: [own] },
+          { name: 'none', permissions: [], acl: [own] },
+        ],
+        grants: [{ subject: 'ann@example.com', role: 'owner', object: 'other' }],
+      },
+      {},
+    )
+    const of = async (actions: string[]) => {
+      const { claims } = await grant([detail(actions, { devices: ['lamp-9'] })])
+      return ['state', 'set', 'update', 'x'].filter(
+        (one) =>
+          subscribes(claims.acl, `sites/other/devices/lamp-9/${one}`) ||
+          publishes(claims.acl, `sites/other/devices/lamp-9/${one}`),
+      )
+    }
+    expect(await of(['device:read', 'device:command'])).toEqual(['state', 'set'])
+    expect(await of(['device:read'])).toEqual([])
+    expect(await of(['device:read', 'device:command', 'device:fit'])).toEqual(['state', 'set'])
+  })
+
   test('one way of messages alone where that is named', async () => {
     const { claims } = await grant([detail(['subscribe'], { devices: ['lamp-1'] })])
     expect(subscribes(claims.acl, 'sites/home/devices/lamp-1/state')).toBe(true)

@@ -5,7 +5,7 @@ import { type AclRule, orderAcl } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
 import type { Answers } from '../db/database.ts'
 import { type Scalar, type Statement, scalar } from '../db/sql.ts'
-import { type CompiledAcl, compileAcl, narrowsTo } from './acl_claim.ts'
+import { type CompiledAcl, compileAcl, coversRule, narrowsTo } from './acl_claim.ts'
 import { type AclTemplate, readStoredAcl } from './acl_templates.ts'
 import type { RightsRows } from './rights.ts'
 import {
@@ -184,18 +184,30 @@ function withTemplates(
 const onlyDenials = (grant: HeldGrantRow): HeldGrantRow =>
   withTemplates(grant, (template) => (template.permission === 'deny' ? [template] : []))
 
+/** Whether a lesser role has the rule, of which all permissions are named. */
+function sharesRule(
+  template: AclTemplate,
+  parts: string,
+  isNamed: (permissions: string) => boolean,
+): boolean {
+  return (JSON.parse(parts) as { permissions: string; acl: string }[]).some(
+    ({ permissions, acl }) =>
+      isNamed(permissions) && (readStoredAcl(acl) ?? []).some((one) => coversRule(one, template)),
+  )
+}
+
 function narrowTemplate(
   template: AclTemplate,
-  grant: { permissions: string; object_kind: string | null },
+  grant: { permissions: string; object_kind: string | null; parts: string },
   named: readonly (readonly string[])[],
 ): AclRule[] {
   if (template.permission !== 'allow') return []
   if (!narrowsTo(template, grant.object_kind === 'device' ? 'device' : 'group')) return []
-  const permissions = JSON.parse(grant.permissions) as string[]
-  const isWhole = named.some(
-    (actions) => permissions.length > 0 && permissions.every((one) => actions.includes(one)),
-  )
-  if (isWhole) return [template]
+  const isNamed = (permissions: string) => {
+    const all = JSON.parse(permissions) as string[]
+    return named.some((actions) => all.length > 0 && all.every((one) => actions.includes(one)))
+  }
+  if (isNamed(grant.permissions) || sharesRule(template, grant.parts, isNamed)) return [template]
   const verbs = (['publish', 'subscribe'] as const).filter(
     (verb) => allowsVerb(verb)(template) && named.some((actions) => actions.includes(verb)),
   )

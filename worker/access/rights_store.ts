@@ -282,6 +282,9 @@ const namedObjects = (narrowings: Scalar): Statement => sql`named(kind, id) as (
   union
   select 'group', t.value from json_each(${narrowings}) e, json_each(e.value, '$.groups') t)`
 
+/** `parts`: the other roles whose permissions the role has too; a JSON array of both as text. */
+export type NarrowedGrantRow = HeldGrantRow & { parts: string }
+
 /**
  * The grants in force on a named object or on a group around it, each as if it were on the named
  * object alone.
@@ -290,7 +293,7 @@ export const listNarrowedGrants = (
   subject: Scalar,
   narrowings: Scalar,
   now: number,
-): Statement<HeldGrantRow> =>
+): Statement<NarrowedGrantRow> =>
   sql`with recursive ${namedObjects(narrowings)}, ${lastingRights(subject, now)}, above(object_id, id) as (
       select id, id from named where kind = 'group'
       union
@@ -301,7 +304,11 @@ export const listNarrowedGrants = (
         where g.parent_id is not null)
     select held.id, held.subject_id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
       role.permissions, role.acl, held.condition,
-      (select kind from principal where id = ${ids}) as subject_kind
+      (select kind from principal where id = ${ids}) as subject_kind,
+      (select json_group_array(json_object('permissions', part.permissions, 'acl', part.acl))
+        from role part where part.name <> role.name and part.permissions <> '[]' and not exists (
+          select value from json_each(part.permissions)
+          except select value from json_each(role.permissions))) as parts
     from named join principal p on p.id = named.id and p.kind = named.kind and p.deleted_at is null
       cross join held join role on role.name = held.role
     where held.object_id = '*' or held.object_id = named.id

@@ -216,6 +216,9 @@ export const initial_access_token = sqliteTable('initial_access_token', {
   defaults: text().notNull(), // JSON object: members of clients made with it
   created_at: integer().notNull(),
   expires_at: integer(),
+  created_by: text(),
+  maker: text(), // JSON: the actor that made it; null: of before there was this column
+  maker_epoch: integer().notNull().default(0),
 })
 
 /** One row for each client that was registered with one. */

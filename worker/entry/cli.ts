@@ -162,11 +162,17 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
   if (noun === 'device' && verb === 'claim-code') {
     const id = one(rest, 'which device: its id is missing')
     const { deviceClaimCode } = await import('./commands/claim_codes.ts')
-    return onDatabase((cx) => deviceClaimCode(cx, id, values))
+    return onDatabase(async (cx) => {
+      noteIssuer(cx, values)
+      return deviceClaimCode(cx, id, values)
+    })
   }
   if (noun === 'qr') {
     const { codeSheet } = await import('./commands/claim_codes.ts')
-    return onDatabase((cx) => codeSheet(cx, words.slice(1), values))
+    return onDatabase(async (cx) => {
+      noteIssuer(cx, values)
+      return codeSheet(cx, words.slice(1), values)
+    })
   }
   if (['device', 'device-ca', 'group', 'grant', 'job'].includes(noun ?? '')) {
     const { registryCommand } = await import('./commands/registry.ts')

@@ -451,7 +451,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'Too many client documents were asked for from this address within an hour.',
   first_party_client: 'A first-party client is changed by operators alone.',
   initial_access_token_expired: 'The initial access token has run out.',
-  initial_access_token_used_up: 'The initial access token was used as often as it may be.',
+  initial_access_token_used_up:
+    'The initial access token was used as often as it may be, or whoever made it was disabled since or holds no more what it gives.',
   not_registered_by_itself:
     'The client does not exist, or did not register itself and so has no registration token.',
   other_registration_token: 'The registration access token is not that of this client.',

@@ -3,7 +3,13 @@
 // `allauth user reset`) and passes it on, or has it mailed and never sees it. It is hashed in the
 // table, lives an hour and is used up by the new password alone: opening it changes nothing. Second
 // factors stay as they are.
-import { demandPower, lackingOver, nameLacks, nothingLacks } from '../access/power.ts'
+import {
+  demandPower,
+  lackingOver,
+  lackingToHandOn,
+  nameLacks,
+  nothingLacks,
+} from '../access/power.ts'
 import { z } from '../api.ts'
 import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
@@ -15,6 +21,7 @@ import { addressProof, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
 import { newOperatorLink, orNoAddress } from './mail/operator_links.ts'
 import { noteLinkedPassword } from './mail_codes/mail_code_store.ts'
+import { offererHolds } from './mailed_offers/offerer.ts'
 import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
 import {
@@ -27,6 +34,7 @@ import {
   findPasswordLink,
   insertAccountLink,
   type LinkToPassword,
+  noteMakerEpoch,
 } from './recovery_store.ts'
 import { type EndAccess, endSessionsOf, type SessionsEnded } from './sessions.ts'
 import { replacePassword } from './store.ts'
@@ -99,6 +107,7 @@ export async function createPasswordLink(
           browser: null,
           journey: null,
         }),
+        maker: noteMakerEpoch(hash),
         older: deleteOpenLinks(user_id, purpose, hash),
         event: appendEvent(
           cx,
@@ -126,16 +135,21 @@ export const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
   JSON.stringify({ kind, id, scopes: [...scopes], acting })
 
 /**
- * A condition: the maker of a link still holds what its person does. The person may have got more
- * in the hour since, and the maker may have kept the link.
+ * A condition: the maker of a link stands as then, and still holds the scope and what its person
+ * does. The person may have got more in the hour since, and the maker may have kept the link.
  */
 export function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow): Condition {
   // The person asked for it, and whoever opens the mail is that person.
   if (purpose === 'password_recovery') return TRUE
   if (purpose === 'sign_in' && made_by === null) return TRUE
-  const maker = made_by === null ? null : JSON.parse(made_by)
-  const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
-  return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')
+  if (made_by === null)
+    return join(lackingOver(as(cx, ANONYMOUS), user_id).map(nothingLacks), ' and ')
+  const { id, epoch = 0 } = JSON.parse(made_by) as { id: string | null; epoch?: number }
+  const maker = { invited_by: id, inviter: made_by, inviter_epoch: epoch }
+  return offererHolds(cx, maker, (then) => [
+    ...lackingOver(then, user_id),
+    lackingToHandOn(then, ['users:write'], cx.now()),
+  ])
 }
 
 export type LinkState = { state: 'good'; link: LinkToPassword } | { state: DeadState }

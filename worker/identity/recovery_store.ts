@@ -49,6 +49,13 @@ export const insertOperatorLink = (
     from user where id = ${row.user_id} and status = 'active'
     on conflict (hash) do nothing`
 
+/** Notes with a link that an operator made the epoch under which that one stands. */
+export const noteMakerEpoch = (hash: string): Statement =>
+  sql`update account_link set made_by = json_set(made_by, '$.epoch', coalesce(
+      (select epoch from user where id = made_by ->> 'id'),
+      (select epoch from client where id = made_by ->> 'id'), 0))
+    where hash = ${hash} and made_by ->> 'epoch' is null`
+
 export type LinkToPassword = AccountLinkRow & {
   /** The address that it was mailed to, else the primary one. */
   email: string

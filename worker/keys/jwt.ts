@@ -44,12 +44,13 @@ export async function signJwt(
 /**
  * The claims of a JWT that this issuer made, or null: wrong signature, type, issuer, audience or
  * time. `audience` undefined accepts any (for introspection, which judges the audience itself).
- * `ignoreExpiry` is for id_token_hint, which may have run out (RP-Initiated Logout §2).
+ * `ignoreExpiry` is for id_token_hint, which may have run out (RP-Initiated Logout §2), `lacksIat`
+ * for small tokens.
  */
 export async function verifyJwt(
   cx: Context,
   jwt: string,
-  expected: { typ: string; audience?: string; ignoreExpiry?: boolean },
+  expected: { typ: string; audience?: string; ignoreExpiry?: boolean; lacksIat?: boolean },
 ): Promise<JWTPayload | null> {
   const header = readJwtHeader(jwt)
   if (header === null) return null
@@ -68,7 +69,7 @@ export async function verifyJwt(
         issuer: cx.config.issuer,
         ...(expected.audience === undefined ? {} : { audience: expected.audience }),
         algorithms: ['ES256', 'RS256', 'EdDSA'],
-        requiredClaims: ['exp', 'iat', 'sub'],
+        requiredClaims: ['exp', 'sub', ...(expected.lacksIat ? [] : ['iat'])],
         currentDate: new Date(cx.now() * 1000),
         clockTolerance: expected.ignoreExpiry ? Number.MAX_SAFE_INTEGER / 2000 : 0,
       },

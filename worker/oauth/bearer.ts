@@ -94,11 +94,12 @@ async function actorOf(
   const scopes = read.scope.filter(
     (one) => isManagementScope(one) && isRegisteredScope(client, one),
   )
+  const token = { origin: read.origin, epoch: read.epoch }
   if (origin.kind === 'client') {
     // Of two clients, one acting for the other, the registration of one alone would be looked at
     // here.
     if (read.act !== null) throw invalid('client_for_client')
-    return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
+    return { kind: 'client', id: read.sub, scopes: new Set(scopes), token }
   }
   // Without a look at what the people hold nobody is one.
   if (origin.kind !== 'authorization' || Array.isArray(rows.people)) {
@@ -106,5 +107,5 @@ async function actorOf(
   }
   const { subject, acting: others } = rows.people
   const reached = reachOfPeople([subject, ...Object.values(others)], scopes)
-  return { kind: 'user', id: read.sub, ...reached, acting }
+  return { kind: 'user', id: read.sub, ...reached, acting, token }
 }

@@ -69,7 +69,7 @@ export const supersede = (kind: StatusKind, origin_id: string): Statement =>
 /** A condition: the token has the entry that its origin has now. Without one it tells nothing. */
 export function isStatusPresent(
   kind: Scalar,
-  origin_id: string,
+  origin_id: string | Scalar,
   place: StatusPlace | null,
 ): Condition {
   if (place === null) return TRUE

@@ -1,9 +1,10 @@
 // The actor of a job. A job goes on behind the answer, so its actor is looked at anew for each
-// page: it has no more than the token had that started the job, and no more than it holds now.
+// page: it has no more than the token had that started the job, and no more than it holds now. The
+// job ends with the sign-in or the client by whose token it was started.
 import { reachOfPeople } from '../../access/reach/reach.ts'
 import { listHeldScopes } from '../../access/reach/reach_store.ts'
 import { type Actor, type Context, carriedScopes, type Reach } from '../../context.ts'
-import { findActorState } from './job_store.ts'
+import { findActorState, findTokenOrigin } from './job_store.ts'
 
 type StoredActor = {
   kind: Actor['kind']
@@ -12,6 +13,8 @@ type StoredActor = {
   acting: string[]
   client_id: string | null
   reach: Reach | null
+  /** Absent: the job is of before it was kept. */
+  token?: Actor['token'] | null
 }
 
 export function textOfActor({ actor, parties }: Context): string {
@@ -22,6 +25,7 @@ export function textOfActor({ actor, parties }: Context): string {
     acting: [...(actor.acting ?? [])],
     client_id: parties.client_id,
     reach: actor.reach ?? null,
+    token: actor.token ?? null,
   }
   return JSON.stringify(stored)
 }
@@ -32,7 +36,7 @@ export function textOfActor({ actor, parties }: Context): string {
  */
 export async function contextOfJob(cx: Context, text: string): Promise<Context | null> {
   const stored = JSON.parse(text) as StoredActor
-  const { kind, id, scopes, acting, client_id } = stored
+  const { kind, id, scopes, acting, client_id, token = null } = stored
   const parties = { ...cx.parties, client_id }
   if (kind === 'system' || id === null) {
     return kind === 'system' && cx.actor.kind === 'system' ? { ...cx, parties } : null
@@ -40,15 +44,17 @@ export async function contextOfJob(cx: Context, text: string): Promise<Context |
   const {
     state: [state],
     client: [client],
+    origin,
     subject,
     others,
   } = await cx.db.read({
     state: findActorState(kind, id),
     client: client_id === null ? null : findActorState('client', client_id),
+    origin: token === null ? null : findTokenOrigin(kind, id, token),
     subject: kind === 'user' ? listHeldScopes(id, cx.now()) : null,
     others: Object.fromEntries(acting.map((one) => [one, listHeldScopes(one, cx.now())] as const)),
   })
-  if (state?.is_active !== 1) return null
+  if (state?.is_active !== 1 || (token !== null && origin.length === 0)) return null
   if (client_id !== null && client?.is_active !== 1) return null
   const registered = (client?.scope ?? state.scope)?.split(' ')
   const left = scopes.filter(

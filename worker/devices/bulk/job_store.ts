@@ -33,9 +33,11 @@ export const listDeviceJobsAfter = (
 ): Statement<DeviceJobRow> =>
   sql`select * from device_job where ${isOwn(cx)} and id > ${after} order by id limit ${limit + 1}`
 
-/** The job that was begun first of those that are not at their end. */
-export const findOpenJobs = (limit: number): Statement<DeviceJobRow> =>
-  sql`select * from device_job where ended_at is null order by created_at, id limit ${limit}`
+/** The jobs that were begun first of those that are not at their end, but for some. */
+export const findOpenJobs = (limit: number, but: readonly string[]): Statement<DeviceJobRow> =>
+  sql`select * from device_job where ended_at is null
+    and id not in (select value from json_each(${JSON.stringify(but)}))
+    order by created_at, id limit ${limit}`
 
 /** Adds the devices of a page to the lines of a job, if no other page came in between. */
 export const insertJobLines = (
@@ -178,3 +180,16 @@ export const findActorState = (kind: string, id: string): Statement<ActorState> 
   kind === 'client'
     ? sql`select scope, status = 'active' as is_active from client where id = ${id}`
     : sql`select null as scope, status = 'active' as is_active from user where id = ${id}`
+
+/** One row while the sign-in of a person, or the client, stands as when its token was made. */
+export const findTokenOrigin = (
+  kind: string,
+  id: string,
+  { origin, epoch }: { origin: string; epoch: number },
+): Statement<{ yes: number }> =>
+  kind === 'client'
+    ? sql`select 1 as yes from client where id = ${id} and status = 'active' and epoch = ${epoch}`
+    : sql`select 1 as yes from authorization a join user u on u.id = a.user_id
+          join client c on c.id = a.client_id
+        where a.id = ${origin} and a.user_id = ${id} and a.revoked_at is null
+          and c.status = 'active' and a.epoch = u.epoch + c.epoch`

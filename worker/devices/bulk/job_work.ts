@@ -39,23 +39,29 @@ const PAGES = 400
 /** Seconds after which a run begins no other page. */
 const LASTING = 40
 
-/** One run: the open jobs in turn, page by page. */
+/**
+ * One run: the open jobs in turn, page by page, each by itself. One that fails is left out of the
+ * run, and throws at its end.
+ */
 export async function workOnJobs(cx: Context): Promise<void> {
   const from = cx.now()
+  const failed = new Map<string, unknown>()
   for (let page = 0; page < PAGES && cx.now() - from < LASTING; ) {
-    const jobs = await cx.db.read(findOpenJobs(10))
-    if (jobs.length === 0) return
+    const jobs = await cx.db.read(findOpenJobs(10, [...failed.keys()]))
+    if (jobs.length === 0) break
     for (const job of jobs) {
       try {
         await workOnJob(cx, job)
       } catch (error) {
-        // Its filter cannot be read any more; the other jobs go on.
-        if (!(error instanceof Problem)) throw error
-        await endJob(cx, job.id, 'stopped', error.detail)
+        // Its filter cannot be read any more.
+        if (error instanceof Problem) await endJob(cx, job.id, 'stopped', error.detail)
+        else failed.set(job.id, error)
       }
     }
     page += jobs.length
   }
+  const [first] = failed.values()
+  if (first !== undefined) throw first
 }
 
 async function workOnJob(cx: Context, job: DeviceJobRow): Promise<void> {

@@ -76,6 +76,23 @@ export const findOpenClaimCode = (cx: Context, hash: string): Statement<OpenClai
 export const findAnyClaimCode = (hash: string): Statement<{ id: string }> =>
   sql`select id from device_claim where hash = ${hash}`
 
+/** Seconds for which the one who used a code is told so again. */
+const REPEAT_TTL = 3600
+
+/** The place into which this person has put the device with the code, while it is there. */
+export const findOwnClaim = (
+  cx: Context,
+  hash: string,
+  user_id: Scalar,
+): Statement<{ id: string; name: string }> =>
+  sql`select g.id, g.name from device_claim c
+      cross join event_object o on o.kind = 'principal' and o.id = c.device_id
+      cross join event e on e.seq = o.seq and e.type = 'device.claimed_by_person'
+        and e.actor_id = ${user_id} and e.data ->> 'code' = c.id
+      cross join membership m on m.member_id = c.device_id and m.group_id = e.data ->> 'group'
+      cross join "group" g on g.id = m.group_id
+    where c.hash = ${hash} and c.claimed_at > ${cx.now() - REPEAT_TTL} limit 1`
+
 /** A condition: the code can be used. */
 export const isOpenClaimCode = (cx: Context, hash: string): Condition =>
   condition`exists (select 1 from device_claim where hash = ${hash} and ${isOpen(cx)})`

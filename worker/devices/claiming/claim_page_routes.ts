@@ -26,6 +26,7 @@ import {
   NEW_PLACE,
   type OpenedClaim,
   openClaim,
+  type Place,
   type WantedPlace,
 } from './person_claims.ts'
 
@@ -70,7 +71,8 @@ export function claimPageRoutes(): Hono<Env> {
 
 async function look(c: Http, code: string): Promise<Response> {
   const opened = await openClaim(c.var.cx, code, readSessionCookie(c))
-  return opened === null ? refuse(c, 'claim_code_dead') : show(c, opened, code)
+  if (opened === null) return refuse(c, 'claim_code_dead')
+  return 'own' in opened ? showClaimed(c, opened.own) : show(c, opened, code)
 }
 
 /** The place that the form names; null for none that could be. */
@@ -86,6 +88,7 @@ async function claim(c: Http, code: string, form: Form): Promise<Response> {
   const { cx } = c.var
   const opened = await openClaim(cx, code, readSessionCookie(c))
   if (opened === null) return refuse(c, 'claim_code_dead')
+  if ('own' in opened) return showClaimed(c, opened.own)
   const { session, lacking } = opened
   // The session ended while the page was open: the page offers the way anew.
   if (session === null) return show(c, opened, code)
@@ -93,14 +96,23 @@ async function claim(c: Http, code: string, form: Form): Promise<Response> {
   const place = readPlace(form, opened.role)
   if (place === null) return show(c, opened, code, { form, error: 'claim.place_needed' })
   const result = await claimDeviceByCode(cx, opened, session, place)
-  if (result.outcome === 'dead') return refuse(c, result.reason)
+  if (result.outcome === 'dead') {
+    // The same form may have been quicker.
+    const again = await openClaim(cx, code, readSessionCookie(c))
+    const isOwn = again !== null && 'own' in again
+    return isOwn ? showClaimed(c, again.own) : refuse(c, result.reason)
+  }
   if (result.outcome === 'no_place') {
     logRefusal(cx, refusal('claim_code_place'))
     return show(c, opened, code, { form, error: 'claim.place_refused' })
   }
+  return showClaimed(c, result.place)
+}
+
+async function showClaimed(c: Http, { name }: Place): Promise<Response> {
   writeCookie(c, COOKIE, '', 0)
   const m = await pageMessages(c, { path: null })
-  return c.html(claimedPage({ place: result.place.name }, m))
+  return c.html(claimedPage({ place: name }, m))
 }
 
 /** To the page that asks for what is missing, and then back; the code waits in the cookie. */

@@ -19,7 +19,7 @@ import { randomId } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
 import { condition, join, refuseUnless, type Statement, scalar, sql } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
-import { demandOfferer, readInviter } from '../../identity/mailed_offers/mailed_offer.ts'
+import { demandOfferer, readInviter } from '../../identity/mailed_offers/offerer.ts'
 import {
   meetsRequirements,
   type Requirement,
@@ -45,6 +45,7 @@ import {
   consumeClaimCode,
   findAnyClaimCode,
   findOpenClaimCode,
+  findOwnClaim,
   isInGroups,
   isOpenClaimCode,
   type OpenClaimCode,
@@ -69,6 +70,9 @@ export type OpenedClaim = {
   role: string | null
 }
 
+/** The place into which the person who is signed in has just put the device: a form sent twice. */
+export type OwnClaim = { own: Place }
+
 /**
  * The device of a code with the person who opens it; null for a code that nobody can use, whyever.
  * Round trips: 1, and 1 for a code that there never was. Throws OAuthError too_many_requests.
@@ -77,13 +81,14 @@ export async function openClaim(
   cx: Context,
   code: string,
   cookie: string | undefined,
-): Promise<OpenedClaim | null> {
+): Promise<OpenedClaim | OwnClaim | null> {
   const hash = await hashOfClaimCode(cx, code)
   const role = await ownerRole(cx)
   const read = await cx.db.read({
     guesses: findGuesses(cx, GUESSES),
     any: findAnyClaimCode(hash),
     code: findOpenClaimCode(cx, hash),
+    own: findOwnClaim(cx, hash, userOf(cx, cookie)),
     session: findSession(cx, cookie),
     lacking: requirementsOf(cx, standingOf(cx, cookie)),
     places: listPlacesOf(userOf(cx, cookie), 'devices:write', cx.now()),
@@ -93,6 +98,8 @@ export async function openClaim(
   noteSession(cx, session)
   if (!(await judgeSecret(cx, GUESSES, read.guesses, () => read.any.length > 0))) return null
   const [found] = read.code
+  const [own] = read.own
+  if (own !== undefined) return { own }
   if (found === undefined) return null
   const { lacking, places } = read
   return {

@@ -3,8 +3,7 @@
 import { type Lack, lackingToHandOn, lackingToMove, lackingToShape } from '../../access/power.ts'
 import type { Context } from '../../context.ts'
 import { condition, refuseUnless, type Statement, scalar, sql } from '../../db/sql.ts'
-import { storedInviter } from '../../identity/invitations/invitations.ts'
-import { demandOfferer } from '../../identity/mailed_offers/mailed_offer.ts'
+import { demandOfferer, storedInviter } from '../../identity/mailed_offers/offerer.ts'
 import { makerWithin } from '../made_in_place.ts'
 import { type ClaimBatchRow, isCounted } from './claim_store.ts'
 
@@ -26,10 +25,6 @@ export const lackingForBatch = (
     { metadata: [], mqtt_client_id: false },
   ),
 ]
-
-/** For the read batch that makes a token: the epoch of its maker. */
-export const findMakerEpoch = ({ actor: { id } }: Context): Statement<{ epoch: number }> =>
-  sql`select epoch from user where id = ${id} union all select epoch from client where id = ${id}`
 
 /** The part of a new token that says by whom it is made. */
 export const madeNow = (cx: Context, [found]: readonly { epoch: number }[]) => ({

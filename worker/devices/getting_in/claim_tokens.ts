@@ -8,11 +8,12 @@ import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { BatchRefused } from '../../db/database.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { findMakerEpoch } from '../../identity/mailed_offers/offerer.ts'
 import { typeNameSchema } from '../device_types.ts'
 import { withKeys } from '../hardware_ids.ts'
 import { missingReferences } from '../refusals.ts'
 import { findReferences } from '../store.ts'
-import { findMakerEpoch, lackingForBatch, madeNow } from './claim_makers.ts'
+import { lackingForBatch, madeNow } from './claim_makers.ts'
 import {
   type ClaimBatchRow,
   claimBatchIsOpen,

@@ -7,14 +7,13 @@ import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
 import {
   acceptOffer,
-  demandOfferer,
   type OfferSignUpInput,
   type OfferUse,
   type OpenedOffer,
   openOffer,
-  readInviter,
   signUpWithOffer,
 } from '../mailed_offers/mailed_offer.ts'
+import { demandOfferer, readInviter } from '../mailed_offers/offerer.ts'
 import type { LiveSession } from '../sessions.ts'
 import {
   consumeInvitation,

@@ -76,13 +76,17 @@ export const invitationIsMine = (cx: Context, hash: string): Condition =>
   condition`exists (select 1 from invitation where hash = ${hash} and used_by = ${cx.rid})`
 
 /**
- * A condition: within a reach, an invitation that the actor made and that is about places there
- * alone.
+ * A condition: within a reach, an invitation that is about places there alone, and that the actor
+ * made or that is on its way.
  */
-export const isOwnWithin = (cx: Context): Condition =>
+export const isInvitationWithin = (cx: Context): Condition =>
   cx.actor.reach === undefined
     ? TRUE
-    : condition`invited_by = ${cx.actor.id}
+    : condition`invitation.id in (
+          select mine.id from invitation mine where mine.invited_by = ${cx.actor.id}
+          union all select open.id from invitation open
+            where open.used_by is null and open.revoked_at is null and open.expires_at > ${cx.now()})
+        and invitation."groups" <> '[]'
         and not exists (select 1 from json_each(invitation."groups")
           where not ${isWithinReach(cx, scalar`value`)})
         and not exists (select 1 from json_each(invitation.grants)

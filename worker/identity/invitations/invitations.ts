@@ -27,13 +27,14 @@ import { LOCALES } from '../../messages/locales.ts'
 import { loadSettings } from '../../settings.ts'
 import { findUserByAddress } from '../login_ids/login_id_store.ts'
 import { sendMails } from '../mail/mails.ts'
+import { storedInviter } from '../mailed_offers/offerer.ts'
 import {
   findIntroduction,
   findInvitation,
   type InvitationRow,
   insertInvitation,
   invitationHas,
-  isOwnWithin,
+  isInvitationWithin,
   isPending,
   listInvitationsBefore,
   renewInvitation,
@@ -215,17 +216,6 @@ export async function createInvitation(
   return describeInvitation(cx, row)
 }
 
-export const storedInviter = ({
-  actor: { kind, id, scopes, places, reach, acting },
-}: Context): string =>
-  JSON.stringify({
-    kind,
-    id,
-    scopes: [...scopes],
-    ...(acting === undefined ? {} : { acting }),
-    ...(reach === undefined ? {} : { places: [...(places ?? [])], reach }),
-  })
-
 const linkMail = (
   cx: Context,
   row: InvitationRow,
@@ -257,7 +247,7 @@ const notPending = () =>
 
 /** Throws Problem not_found. */
 export async function getInvitation(cx: Context, id: string): Promise<Invitation> {
-  const [row] = await cx.db.read(findInvitation(id, isOwnWithin(cx)))
+  const [row] = await cx.db.read(findInvitation(id, isInvitationWithin(cx)))
   if (row === undefined) throw noSuchInvitation()
   return describeInvitation(cx, row)
 }
@@ -269,7 +259,7 @@ export async function listInvitations(
 ): Promise<PageOf<Invitation>> {
   const before = decodeCursor(cx, 'invitations', cursor)
   const key = address === undefined ? null : emailKey(address)
-  const rows = await cx.db.read(listInvitationsBefore(before, limit, key, isOwnWithin(cx)))
+  const rows = await cx.db.read(listInvitationsBefore(before, limit, key, isInvitationWithin(cx)))
   return pageOf(
     cx,
     'invitations',
@@ -282,7 +272,7 @@ export async function listInvitations(
 
 /** The invitation, which the actor could make too. Throws Problem. */
 async function findWithinPower(cx: Context, id: string) {
-  const [row] = await cx.db.read(findInvitation(id, isOwnWithin(cx)))
+  const [row] = await cx.db.read(findInvitation(id, isInvitationWithin(cx)))
   if (row === undefined) throw noSuchInvitation()
   const rights = invitedRightsOf(row)
   assertMayInvite(cx, rights)

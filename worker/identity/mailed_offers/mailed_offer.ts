@@ -5,14 +5,12 @@
 // Tables: none. Leaves to each kind (invitations/, transfers/) its rows, what it gives and what its
 // page says.
 import { addressForms, isAddress, userWithAddress } from '../../access/named_users.ts'
-import { type Lack, nothingLacks } from '../../access/power.ts'
-import { type Actor, as, type Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { unlessRefused } from '../../db/database.ts'
 import {
   type Condition,
   condition,
   join,
-  refuseUnless,
   type Scalar,
   type Statement,
   sql,
@@ -39,14 +37,7 @@ import {
 } from '../sessions.ts'
 import { type NewAccountInput, newAccount } from '../sign_up/new_account.ts'
 import { userCreation } from '../users.ts'
-
-/** The maker of an offer. */
-export type Offerer = {
-  /** Its id; `inviter` is the actor as it was then, in JSON. */
-  invited_by: string | null
-  inviter: string
-  inviter_epoch: number
-}
+import type { Offerer } from './offerer.ts'
 
 /** Columns that the row of each kind has. */
 export type OfferRow = Offerer & {
@@ -124,57 +115,6 @@ export async function openOffer<Row extends OfferRow>(
   if (session === undefined) cx.parties.locale = row.locale
   const { account, lacking, texts } = read
   return { row, hasAccount: account.length > 0, session: session ?? null, lacking, texts }
-}
-
-/**
- * Demands that whoever made the offer still stands as then and holds what it gives. Nothing is
- * demanded of a link that is dead already, or that this request used: `open`.
- */
-export function demandOfferer(
-  cx: Context,
-  row: Offerer,
-  open: Condition,
-  lacking: (then: Context) => readonly Statement<Lack>[],
-): Statement {
-  const inviter = readInviter(row)
-  const holds = join(
-    [
-      ...[inviter.id, ...(inviter.acting ?? [])].map((id) => stands(inviter, id, row)),
-      ...lacking({ ...cx, actor: inviter }).map(nothingLacks),
-    ],
-    ' and ',
-  )
-  return refuseUnless(condition`not ${open} or (${holds})`, 'inviter_powerless')
-}
-
-/** The actor that made the offer, as it was then. */
-export function readInviter({ inviter }: Pick<Offerer, 'inviter'>): Actor {
-  const { places, ...actor } = JSON.parse(inviter)
-  return {
-    ...actor,
-    scopes: new Set(actor.scopes),
-    ...(places === undefined ? {} : { places: new Map(places) }),
-  }
-}
-
-/**
- * A condition: the person or client acts still, and was neither disabled nor recovered since; a
- * client is registered for the scopes that its token had.
- */
-function stands(
-  { kind, scopes }: Actor,
-  id: string | null,
-  { invited_by, inviter_epoch }: Offerer,
-): Condition {
-  if (kind === 'system') return TRUE
-  const epoch = condition`(epoch = ${inviter_epoch} or ${id} is not ${invited_by})`
-  return condition`(exists (select 1 from user
-      where id = ${id} and status = 'active' and ${epoch})
-    or exists (select 1 from client where id = ${id} and status = 'active' and ${epoch}
-      and (${id} is not ${invited_by} or not exists (
-        select 1 from json_each(${JSON.stringify([...scopes])}) s
-        where instr(' ' || client.scope || ' ', ' ' || s.value || ' ') = 0
-          and instr(' ' || client.scope || ' ', ' manage ') = 0))))`
 }
 
 /** Accepts with the account of the session. One write. */

@@ -12,7 +12,11 @@ import { withdrawMails } from '../../mail/mail_store.ts'
 import { sendMails } from '../mail/mails.ts'
 import { newOperatorLink, orNoAddress } from '../mail/operator_links.ts'
 import { LINK_TTL, type passwordLinkSchema, storedActor } from '../recovery.ts'
-import { deleteOpenLinksOfOperators, insertOperatorLink } from '../recovery_store.ts'
+import {
+  deleteOpenLinksOfOperators,
+  insertOperatorLink,
+  noteMakerEpoch,
+} from '../recovery_store.ts'
 import { findUserById } from '../store.ts'
 import { isUsable, noSuchUser } from '../users.ts'
 import { LINK_PATH } from './sign_in_link.ts'
@@ -57,6 +61,7 @@ export async function createSignInLink(
           },
           { isMailed: send },
         ),
+        maker: noteMakerEpoch(hash),
         older_mails: withdrawMails(
           cx,
           condition`${isStored} and secret_of in (select hash from account_link

@@ -12,13 +12,13 @@ import { withdrawMails } from '../../mail/mail_store.ts'
 import { revokeInvitationsTo } from '../invitations/invitation_store.ts'
 import {
   acceptOffer,
-  demandOfferer,
   type OfferSignUpInput,
   type OfferUse,
   type OpenedOffer,
   openOffer,
   signUpWithOffer,
 } from '../mailed_offers/mailed_offer.ts'
+import { demandOfferer } from '../mailed_offers/offerer.ts'
 import type { LiveSession } from '../sessions.ts'
 import {
   consumeTransfer,

@@ -44,9 +44,9 @@ import { noteMail } from '../../mail/outbox.ts'
 import { LOCALES } from '../../messages/locales.ts'
 import { loadSettings } from '../../settings.ts'
 import { countInvitationsTo } from '../invitations/invitation_store.ts'
-import { storedInviter } from '../invitations/invitations.ts'
 import { findUserByAddress } from '../login_ids/login_id_store.ts'
 import { sendMails } from '../mail/mails.ts'
+import { storedInviter } from '../mailed_offers/offerer.ts'
 import {
   findTransferOf,
   insertTransfer,

@@ -4,7 +4,7 @@
 // authorization, which has a sum of its own: an epoch only rises, so the sum is the same while none
 // of them was disabled, and enabling somebody brings no token back.
 import { type Condition, condition, join, type Statement, scalar, sql, TRUE } from '../../db/sql.ts'
-import { isStatusPresent, type StatusKind } from '../../status/entry_store.ts'
+import { isStatusPresent, type StatusKind, type StatusPlace } from '../../status/entry_store.ts'
 import type { Act, ReadToken } from '../tokens/access_token.ts'
 
 type OfToken = Pick<ReadToken, 'origin' | 'epoch' | 'sub' | 'client_id'> & {
@@ -66,6 +66,23 @@ export const findLiveOrigin = (token: OfToken, now: number): Statement<{ kind: S
     where ${isExchanged ? areUsable(parties, epoch) : condition`epoch = ${epoch}`}
       and ${isStatusPresent(scalar`found.kind`, origin, status)}`
 }
+
+/**
+ * The same of a small token, which names the device and its entry alone: one row while the device
+ * may act, and the entry is that of the device or of a token that was minted for it.
+ */
+export const findLiveReference = (
+  device_id: string,
+  status: StatusPlace | null,
+  now: number,
+): Statement<{ kind: StatusKind }> =>
+  sql`select found.kind from device d cross join (
+      select 'device' as kind, ${device_id} as id
+      union all select 'device_token', id from device_token
+        where device_id = ${device_id} and revoked_at is null and expires_at > ${now}) found
+    where d.id = ${device_id} and d.status = 'active' and ${status !== null}
+      and ${isStatusPresent(scalar`found.kind`, scalar`found.id`, status)}
+    limit 1`
 
 /**
  * A condition on the origin of an exchanged token: all parties may act, and their epochs and that

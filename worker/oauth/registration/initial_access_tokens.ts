@@ -6,8 +6,14 @@ import { demandPower, lackingToHandOn, nameLacks } from '../../access/power.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
+import { type Condition, TRUE } from '../../db/sql.ts'
 import { OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import {
+  findMakerEpoch,
+  offererHolds,
+  storedInviter,
+} from '../../identity/mailed_offers/offerer.ts'
 import { loadSettings } from '../../settings.ts'
 import { type ClientDefaults, clientDefaults, withChanges } from '../clients/client_metadata.ts'
 import { INITIAL } from '../clients/members.ts'
@@ -45,7 +51,7 @@ export const initialAccessTokenSchema = z
 export type InitialAccessToken = z.infer<typeof initialAccessTokenSchema>
 
 export function describeInitialAccessToken(row: InitialAccessTokenRow): InitialAccessToken {
-  const { hash: _, defaults, ...rest } = row
+  const { hash: _, defaults, created_by: _by, maker: _maker, maker_epoch: _epoch, ...rest } = row
   return { ...rest, defaults: JSON.parse(defaults) as ClientDefaults }
 }
 
@@ -57,8 +63,8 @@ const invalid = (pointer: string, detail: string) =>
 
 /**
  * Creates a token, which is shown only here. An actor cannot create one that hands out scopes of
- * the management API which the actor does not hold. Throws Problem invalid_request, forbidden. One
- * round trip.
+ * the management API which the actor does not hold. Throws Problem invalid_request, forbidden. Two
+ * round trips.
  */
 export async function createInitialAccessToken(
   cx: Context,
@@ -74,6 +80,7 @@ export async function createInitialAccessToken(
   // Contradictions between members are found later, when a client gives the other members.
   const { resources = [] } = defaults
   withChanges(cx, await loadSettings(cx), { ...INITIAL, grant_types: [] }, { resources })
+  const [maker] = await cx.db.read(findMakerEpoch(cx))
   const initial_access_token = randomToken(cx)
   const row = {
     id: randomId(cx, 'iat'),
@@ -84,6 +91,9 @@ export async function createInitialAccessToken(
     defaults: JSON.stringify(defaults),
     created_at: cx.now(),
     expires_at,
+    created_by: cx.actor.id,
+    maker: storedInviter(cx),
+    maker_epoch: maker?.epoch ?? 0,
   }
   await nameLacks(cx, lacking, () =>
     cx.db.write({
@@ -98,6 +108,22 @@ export async function createInitialAccessToken(
   )
   return { ...describeInitialAccessToken({ ...row, uses: 0 }), initial_access_token }
 }
+
+/**
+ * A condition: the maker of the token still stands as then, and may hand its scopes on. Of a token
+ * of before it was kept who made it, nothing is known.
+ */
+export const makerHolds = (cx: Context, row: InitialAccessTokenRow): Condition =>
+  row.maker === null
+    ? TRUE
+    : offererHolds(
+        cx,
+        { invited_by: row.created_by, inviter: row.maker, inviter_epoch: row.maker_epoch },
+        (then) => [
+          lackingToHandOn(then, parseScope(row.scope)),
+          lackingToHandOn(then, ['clients:write'], cx.now()),
+        ],
+      )
 
 function readScope(text: string): string[] {
   try {

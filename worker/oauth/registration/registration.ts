@@ -6,7 +6,7 @@ import { findPrincipal } from '../../access/principals.ts'
 import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
-import type { Condition, Statement } from '../../db/sql.ts'
+import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'
 import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
@@ -23,6 +23,7 @@ import { INITIAL } from '../clients/members.ts'
 import { findClientById } from '../clients/store.ts'
 import { grantTypesFor } from '../grant_types.ts'
 import { isManagementScope, parseScope } from '../scopes.ts'
+import { makerHolds } from './initial_access_tokens.ts'
 import { findInitialAccessTokenByHash, insertInitialAccessTokenUse, isUseMine } from './store.ts'
 import {
   assertIsOfSector,
@@ -48,11 +49,13 @@ type Permit = {
   id: string | null
   scope: readonly string[]
   defaults: ClientDefaults
+  /** A condition: whoever made it may still give it. */
+  holds: Condition
 }
 
 function permitOfAnybody(cx: Context, settings: Settings): Permit {
   const { scope, resources } = boundsOfAnybody(cx, settings)
-  return { id: null, scope, defaults: { resources } }
+  return { id: null, scope, defaults: { resources }, holds: TRUE }
 }
 
 export const badToken = (reason: Reason) =>
@@ -140,13 +143,17 @@ async function permitOf(cx: Context, token: string): Promise<Permit> {
   if (row.max_uses !== null && row.uses >= row.max_uses) {
     throw badToken('initial_access_token_used_up')
   }
-  return { id: row.id, scope: parseScope(row.scope), defaults: JSON.parse(row.defaults) }
+  const holds = makerHolds(cx, row)
+  return { id: row.id, scope: parseScope(row.scope), defaults: JSON.parse(row.defaults), holds }
 }
 
 /** The statement that counts this registration, and the condition that it is within its limit. */
 function counting(cx: Context, permit: Permit): { take: Statement; condition: Condition } {
   if (permit.id !== null) {
-    return { take: insertInitialAccessTokenUse(cx, permit.id), condition: isUseMine(cx) }
+    return {
+      take: insertInitialAccessTokenUse(cx, permit.id, permit.holds),
+      condition: isUseMine(cx),
+    }
   }
   const key = { purpose: 'registration', value: addressKey(cx.address) ?? '' }
   const { take, isWithin } = limit(cx, key, { max: OPEN_REGISTRATIONS_MAX, window: 3600 })

@@ -33,13 +33,17 @@ export const initialAccessTokenExists = (id: string): Condition =>
   condition`exists (select 1 from initial_access_token where id = ${id})`
 
 /**
- * Inserts one more use of a token, for this request, if the token exists, has not run out and has a
- * use left. `isUseMine` says whether it did.
+ * Inserts one more use of a token, for this request, if the token exists, has not run out, has a use
+ * left, and its maker still holds what it gives. `isUseMine` says whether it did.
  */
-export const insertInitialAccessTokenUse = (cx: Context, id: string): Statement =>
+export const insertInitialAccessTokenUse = (
+  cx: Context,
+  id: string,
+  makerHolds: Condition,
+): Statement =>
   sql`insert into initial_access_token_use (rid, token_id, created_at)
     select ${cx.rid}, id, ${cx.now()} from initial_access_token
-    where id = ${id} and (expires_at is null or expires_at > ${cx.now()})
+    where id = ${id} and (expires_at is null or expires_at > ${cx.now()}) and (${makerHolds})
       and (max_uses is null or max_uses >
         (select count(*) from initial_access_token_use where token_id = ${id}))
     on conflict (rid) do nothing`

@@ -10,7 +10,7 @@ import type { Form } from '../../http.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
-import { findLiveOrigin } from '../authorizations/origin_store.ts'
+import { findLiveOrigin, findLiveReference } from '../authorizations/origin_store.ts'
 import { findLiveRefreshToken } from '../authorizations/refresh_token_store.ts'
 import { NO_END } from '../authorizations/store.ts'
 import {
@@ -28,6 +28,7 @@ import {
   readAccessToken,
   tokenTypeOf,
 } from '../tokens/access_token.ts'
+import { type ReadReference, readReferenceToken } from '../tokens/reference_token.ts'
 
 /** RFC 7662 §2.2. Beyond the members named here there may be any other claim of the token. */
 export type Introspection =
@@ -39,7 +40,8 @@ export type Introspection =
       client_id: string
       scope: string
       exp?: number
-      iat: number
+      /** Of every token but a small one. */
+      iat?: number
       token_type?: 'Bearer' | 'DPoP'
       [claim: string]: unknown
     }
@@ -60,12 +62,14 @@ export async function introspectToken(
   await signingKeys(cx)
   const settings = await loadSettings(cx)
   const read = await readAccessToken(cx, token)
+  const small = read === null ? await readReferenceToken(cx, token) : null
   const now = cx.now()
   const rows = await cx.db.read({
     // Each kind of token is looked up where it can be.
     origin: read === null ? null : findLiveOrigin(read, now),
+    reference: small === null ? null : findLiveReference(small.sub, small.status, now),
     family:
-      read === null
+      read === null && small === null
         ? findLiveRefreshToken(sha256(token), now, settings.refresh_token_idle_ttl)
         : null,
     caller: callerReads(cx, presented),
@@ -83,6 +87,11 @@ export async function introspectToken(
   if (read !== null) {
     const isGood = rows.origin.length > 0 && mayLookAt(caller, read)
     return { introspection: isGood ? describe(caller, read) : { active: false }, caller }
+  }
+  if (small !== null) {
+    const isGood =
+      rows.reference.length > 0 && mayLookAt(caller, { ...small, client_id: small.sub })
+    return { introspection: isGood ? describeSmall(small) : { active: false }, caller }
   }
   const [family] = rows.family
   if (family === undefined || caller.kind !== 'client' || family.client_id !== caller.id) {
@@ -108,12 +117,25 @@ const endOf = (
   { refresh_token_idle_ttl }: Settings,
 ): number => Math.min(expires_at ?? now, last_used_at + refresh_token_idle_ttl)
 
-const mayLookAt = (caller: Caller, read: ReadToken): boolean =>
+const mayLookAt = (caller: Caller, read: Pick<ReadToken, 'client_id' | 'audience'>): boolean =>
   read.client_id === caller.id || isAudience(caller, read)
 
 /** `resources` of a client do not count: it may ask for these, and is none of them. */
-const isAudience = (caller: Caller, { audience }: ReadToken): boolean =>
+const isAudience = (caller: Caller, { audience }: Pick<ReadToken, 'audience'>): boolean =>
   caller.kind === 'client' && isServedBy(caller.client, audience)
+
+/** A small token says its `typ`, and names its rules by `acl_ref`. */
+const describeSmall = ({ sub, exp, audience, claims }: ReadReference): Introspection => ({
+  ...claims,
+  active: true,
+  iss: String(claims['iss']),
+  sub,
+  client_id: sub,
+  aud: audience[0],
+  scope: 'mqtt',
+  exp,
+  token_type: 'Bearer',
+})
 
 /** The claims of a good access token. The claim `acl` is only for callers that are its audience. */
 function describe(caller: Caller, read: ReadToken): Introspection {

@@ -1,14 +1,14 @@
 // A small access token for a device: it names the rules of its type by their hash instead of
-// listing them in `acl`. It is for mProxy alone, which alone reads its `typ`: here it is not read
-// back, so introspection says of it that it is not active. Its claims are as few and as short as
-// they can be, since modems keep passwords short.
+// listing them in `acl`. It is for mProxy alone, which alone reads its `typ`; here introspection and
+// nothing else reads it. Its claims are as few and as short as they can be, since modems keep
+// passwords short.
 import type { PolicyPlace } from '../../../policy/templates.ts'
 import { placesByReference } from '../../access/acl_claim.ts'
 import type { RightsRows } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
-import { type Signed, signJwt } from '../../keys/jwt.ts'
-import { placeOfClaim, type StatusClaim } from '../../status/entry_store.ts'
+import { type Signed, signJwt, verifyJwt } from '../../keys/jwt.ts'
+import { placeOfClaim, type StatusClaim, type StatusPlace } from '../../status/entry_store.ts'
 
 const REFERENCE_TYPE = 'atr+jwt'
 
@@ -51,4 +51,28 @@ export function signReferenceToken(
       ? {}
       : { places: places.map(({ group, site }) => (site === null ? [group] : [group, site])) }),
   })
+}
+
+/** A small token after reading: good by signature, issuer and time, not yet by state. */
+export type ReadReference = {
+  sub: string
+  exp: number
+  audience: readonly [string]
+  status: StatusPlace | null
+  claims: Readonly<Record<string, unknown>>
+}
+
+/** Null for anything else. */
+export async function readReferenceToken(
+  cx: Context,
+  token: string,
+): Promise<ReadReference | null> {
+  const claims = await verifyJwt(cx, token, { typ: REFERENCE_TYPE, lacksIat: true })
+  if (claims === null) return null
+  const { sub, exp, aud } = claims
+  if (sub === undefined || exp === undefined) return null
+  const [list, idx] = (claims['entry'] as [number, number] | undefined) ?? []
+  const status = list === undefined || idx === undefined ? null : { list, idx }
+  const audience = [typeof aud === 'string' ? aud : USUAL_AUDIENCE] as const
+  return { sub, exp, audience, status, claims: { ...claims, typ: REFERENCE_TYPE } }
 }

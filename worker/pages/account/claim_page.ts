@@ -31,12 +31,13 @@ type Claimed = {
 }
 
 function device({ type, name, serial }: Claimed, m: Messages): Html {
+  const lines = [
+    html`<bdi>${name ?? type}</bdi>`,
+    ...(name === null ? [] : [html`<bdi>${type}</bdi>`]),
+    ...(serial === null ? [] : [sentence(m, 'claim.serial', { serial })]),
+  ]
   return html`<h1>${m('claim.ask')}</h1>
-<ul class="plain">
-<li><bdi>${name ?? type}</bdi></li>
-${name === null ? html`` : html`<li><bdi>${type}</bdi></li>`}
-${serial === null ? html`` : html`<li>${sentence(m, 'claim.serial', { serial })}</li>`}
-</ul>`
+<p class="lead">${lines.map((line, n) => (n === 0 ? line : html`<br>${line}`))}</p>`
 }
 
 const wayToLogin = ({ csrf, token }: Claimed, text: string): Html =>

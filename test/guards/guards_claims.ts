@@ -27,6 +27,15 @@ export const CLAIM_GUARDS: readonly Guard[] = [
     title: 'is told the same words',
   },
   {
+    name: 'claim-told-to-its-owner',
+    attack: 'a stranger with a photo of the box, who learns into which home its device went',
+    file: STORE,
+    from: '        and e.actor_id = ${user_id} and',
+    to: '        and',
+    test: TEST,
+    title: 'is told twice, and a stranger is not',
+  },
+  {
     name: 'claim-code-with-release',
     attack: 'the former owner, who kept the box and claims the device back after it was released',
     file: 'worker/devices/getting_in/release.ts',
