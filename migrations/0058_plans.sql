@@ -99,3 +99,51 @@ BEGIN
 		AND "scope" = new."scope" AND "id" = new."id" AND "outcome" = new."outcome"
 		AND EXISTS (SELECT 1 FROM "status_change" WHERE "n" = new."n" AND "upto" IS NOT NULL));
 END;
+
+-- A place that moves, or becomes or ceases to be a site, concerns those who have grants in it: each where
+-- these are 1,000 grants at most, else all holders of the roles whose rules name the place.
+DROP TRIGGER "status_of_changed_kind";
+CREATE TRIGGER "status_of_changed_kind" AFTER UPDATE OF "kind" ON "group" WHEN new."kind" <> old."kind"
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome")
+		WITH RECURSIVE "up"("id") AS (
+			SELECT new."id" UNION SELECT '*'
+			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
+				WHERE "g"."parent_id" IS NOT NULL)
+		SELECT DISTINCT 'subject', "g"."subject_id", 3 FROM "up" CROSS JOIN "grant" AS "g" ON "g"."object_id" = "up"."id"
+		WHERE "g"."condition" IS NOT NULL AND instr("g"."condition_reads", '"group.') > 0;
+	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."id", 3
+		WHERE 'site' IN (new."kind", old."kind") AND EXISTS (SELECT 1 FROM "device_type" WHERE instr("acl", '${site.') > 0);
+	INSERT INTO "status_change" ("scope", "id", "outcome")
+		WITH RECURSIVE "up"("id") AS (
+			SELECT new."id"
+			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
+				WHERE "g"."parent_id" IS NOT NULL),
+		"below"("id") AS (
+			SELECT new."id" UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id"),
+		"found"("subject_id") AS (
+			SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT "id" FROM "below") AS "o"
+				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
+				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND instr("r"."acl", '${site.') > 0
+			WHERE 'site' IN (new."kind", old."kind") LIMIT 1001)
+		SELECT DISTINCT 'subject', "subject_id", 3 FROM "found" WHERE (SELECT count(*) FROM "found") <= 1000
+		UNION ALL SELECT 'role', "r"."name", 3 FROM "role" AS "r" WHERE instr("r"."acl", '${site.') > 0 AND (SELECT count(*) FROM "found") > 1000;
+END;
+
+DROP TRIGGER "status_of_moved_site";
+CREATE TRIGGER "status_of_moved_site" AFTER UPDATE OF "parent_id" ON "group" WHEN new."parent_id" IS NOT old."parent_id"
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome")
+		WITH RECURSIVE "up"("id") AS (
+			SELECT old."parent_id" WHERE old."parent_id" IS NOT NULL
+			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
+				WHERE "g"."parent_id" IS NOT NULL),
+		"below"("id") AS (
+			SELECT new."id" UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id"),
+		"found"("subject_id") AS (
+			SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT "id" FROM "below") AS "o"
+				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
+				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${site.') > 0 OR instr("r"."acl", '${group.') > 0) LIMIT 1001)
+		SELECT DISTINCT 'subject', "subject_id", 3 FROM "found" WHERE (SELECT count(*) FROM "found") <= 1000
+		UNION ALL SELECT 'role', "r"."name", 3 FROM "role" AS "r" WHERE (instr("r"."acl", '${site.') > 0 OR instr("r"."acl", '${group.') > 0) AND (SELECT count(*) FROM "found") > 1000;
+END;

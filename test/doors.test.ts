@@ -18,6 +18,7 @@ type Decision = { uses: number } & (
 )
 
 const DOORS: Readonly<Record<string, Decision>> = {
+  'admin/places/routes.ts': { uses: 1, asks: '/places and each of its forms' },
   'identity/sessions.ts': { uses: 4, never: 'statements; their callers decide' },
   'identity/requirements.ts': { uses: 1, never: 'the statement that doors ask by' },
   'identity/account.ts': {

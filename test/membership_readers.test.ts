@@ -15,9 +15,13 @@ type Decision = { looks: number; others?: [number, string] }
 
 const READERS: Readonly<Record<string, Decision>> = {
   'access/decisions/decision_store.ts': { looks: 3, others: [1, 'around a device'] },
-  'access/group_members.ts': { looks: 1 },
+  'access/group_members.ts': { looks: 1, others: [1, 'groups of a device'] },
   'access/operator_store.ts': { looks: 1 },
   'access/places/membership_ends.ts': { looks: 0, others: [3, 'removes those that ended'] },
+  'access/places/own_places.ts': {
+    looks: 1,
+    others: [4, 'devices; all that the person leaves, also what ended before'],
+  },
   'access/places/place_store.ts': {
     looks: 3,
     others: [6, 'around and below devices; all that ends with a transfer, also what ended before'],
@@ -27,7 +31,7 @@ const READERS: Readonly<Record<string, Decision>> = {
     looks: 0,
     others: [3, 'around an object: a device or a group; devices below a group'],
   },
-  'access/preview/preview_store.ts': { looks: 1 },
+  'access/preview/preview_store.ts': { looks: 1, others: [1, 'whether any changed'] },
   'access/principals.ts': { looks: 0, others: [2, 'deletes all'] },
   'access/reach/reach_store.ts': { looks: 2, others: [1, 'devices, and since when'] },
   'access/rights_store.ts': {
@@ -39,16 +43,20 @@ const READERS: Readonly<Record<string, Decision>> = {
     others: [6, 'rows that a write depends on; devices that are objects of grants'],
   },
   'admin/blueprint_store.ts': { looks: 2 },
+  'admin/places/place_changes.ts': { looks: 1 },
+  'admin/places/place_view.ts': { looks: 1 },
   'devices/claiming/claim_code_store.ts': { looks: 0, others: [2, 'groups of a device'] },
   'devices/getting_in/claim_store.ts': { looks: 0, others: [1, 'devices'] },
   'devices/listing/device_list_store.ts': { looks: 0, others: [5, 'devices'] },
   'devices/refusals.ts': { looks: 0, others: [1, 'devices'] },
   'devices/store.ts': { looks: 0, others: [1, 'devices'] },
+  'devices/width.ts': { looks: 0, others: [1, 'groups of a device'] },
   'identity/export/export_sections.ts': {
     looks: 0,
     others: [2, 'the data of a person, with their end; devices'],
   },
   'identity/login_ids/user_search_store.ts': { looks: 1 },
+  'identity/place_accounts/place_account_store.ts': { looks: 1 },
 }
 
 test('every statement that reads memberships looks at their end, or says why not', () => {

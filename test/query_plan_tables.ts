@@ -286,6 +286,12 @@ export const EXCUSES: readonly Excuse[] = [
     tables: ['client'],
     because: PAGE,
   },
+  {
+    text: 'update device_claim set withdrawn_at = ? where used_by is null',
+    tables: ['device_claim'],
+    because: RESTORE,
+  },
+  { text: "select 'evt_' || each.key", tables: ['membership'], because: OWN_WORK },
   { text: 'not exists (select 1 from grant where role = ?)', tables: ['grant'], because: FIRST },
   {
     text: 'candidate cross join device on device.id = candidate.id where',
@@ -299,11 +305,6 @@ export const EXCUSES: readonly Excuse[] = [
   },
   { text: "where a.sid > '' and not exists", tables: ['authorization'], because: SWEEP },
   { text: "from user where status = 'closed' and closes_at <=", tables: ['user'], because: PAGE },
-  {
-    text: 'update authorization set revoked_at = 1 where revoked_at is null',
-    tables: ['authorization'],
-    because: RESTORE,
-  },
   {
     text: 'update authorization set revoked_at = ? where revoked_at is null',
     tables: ['authorization'],

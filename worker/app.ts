@@ -8,6 +8,7 @@ import { getPath } from 'hono/utils/url'
 import { evaluationRoutes } from './access/decisions/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { PLACE_ENDS } from './admin/place_ends.ts'
+import { placesRoutes } from './admin/places/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
@@ -36,6 +37,7 @@ import { languageRoutes } from './identity/language_routes.ts'
 import { loginIdRoutes } from './identity/login_ids/routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
+import { placeAccountRoutes } from './identity/place_accounts/routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { transferRoutes } from './identity/transfers/routes.ts'
 import { transferPages } from './identity/transfers/transfer_page_routes.ts'
@@ -144,6 +146,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   )
   app.route('/', continueRoutes({ endAccess, onSessionsEnded }))
   app.route('/', transferPages(PLACE_ENDS))
+  app.route('/', placesRoutes())
   app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 
@@ -161,6 +164,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     () => consentRoutes({ endAccess, onSessionsEnded }),
     invitationRoutes,
     () => transferRoutes(PLACE_ENDS),
+    placeAccountRoutes,
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,

@@ -37,7 +37,7 @@ const THERE: Record<string, Record<string, string>> = {
     factor_id: `fac_${'0'.repeat(26)}`,
   },
   v1: { id: 'ann' }, // of /access/v1
-  groups: { id: 'site-1', member_id: 'ann' },
+  groups: { id: 'site-1', member_id: 'ann', user_id: 'ann' },
   roles: { name: 'resident' },
   grants: {},
   devices: { id: 'meter-1', credential_id: 'crd_1', token_id: 'tok_1' },
@@ -61,6 +61,7 @@ const TERMS = { version: '1', texts: { en: { title: 'Terms', text: 'All of it.' 
 /** Bodies that are taken; the others are merge patches, for which an empty one is. */
 const BODIES: Record<string, object> = {
   createInvitation: { address: 'ann@example.com' },
+  createPlaceAccount: { user_name: 'kid' },
   offerTransfer: { to: 'ann@example.com', role: 'resident' },
   createUser: { email: 'bob@example.com' },
   addUserLoginId: { kind: 'user_name', value: 'liz' },

@@ -83,6 +83,10 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/groups/home/transfer', { to: 'few@example.com', role: 'operator' }],
   ],
   withdrawTransfer: [() => ['/v1/groups/home/transfer']],
+  createPlaceAccount: [
+    () => ['/v1/groups/home/accounts', { user_name: 'kid', roles: [{ role: 'operator' }] }],
+  ],
+  renewPlaceAccount: [() => ['/v1/groups/home/accounts/boss/renew']],
   sendInvitation: [({ invitation }) => [`/v1/invitations/${invitation}/send`]],
   endUserSessions: [() => ['/v1/users/boss/sessions']],
   endUserSession: [({ session }) => [`/v1/users/boss/sessions/${session}`]],
@@ -282,6 +286,8 @@ beforeAll(async () => {
     browsers: [],
   })
   await cx.db.write(session.statements)
+  await cx.db.write(sql`insert into place_account (user_id, group_id, created_at)
+    values ('boss', 'home', 1)`)
   const [row] = await cx.db.read(sql<{ grant: string; session: string }>`
     select (select id from "grant" where subject_id = 'boss') as "grant",
       (select id_hash from session) as session`)

@@ -40,7 +40,7 @@ test('each command of docs/devices.md does what the page says', async () => {
       expect([line, code, code === 0 ? '' : shell.output()]).toEqual([line, 0, ''])
       outputs.push(shell.output())
     }
-    expect(lines).toHaveLength(50)
+    expect(lines).toHaveLength(53)
     const [type, made, byTag, byMac, byWord, , dry, imported, token, listed, ...more] = outputs
     const read = (text: string | undefined) => JSON.parse(text ?? '') as Record<string, unknown>
     expect(read(type)).toMatchObject({ name: 'meter', token_ttl: 600 })
@@ -80,8 +80,12 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(moved)).toMatchObject({ groups: ['depot'] })
     expect(read(granted)).toMatchObject({ subject: 'm-1', role: 'operator', object: 'depot' })
     expect(read(whole)).toMatchObject({ count: 1, first: [{ id: 'm-1' }] })
+    const [rotating, explained, entries] = more.slice(11)
+    expect(read(rotating)).toMatchObject({ state: 'selecting', change: { action: 'rotate' } })
+    expect(read(explained)).toMatchObject({ decision: expect.any(Boolean) })
+    expect(read(entries)).toMatchObject({ items: [{ kind: 'device', origin: 'm-1' }] })
     const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials, ...last] =
-      more.slice(11)
+      more.slice(14)
     expect(read(lampType)).toMatchObject({ name: 'lamp' })
     expect(read(created)).toMatchObject({ credentials: [{ kind: 'jwk' }] })
     expect(decodeJwt(/ey\S+/.exec(jwt ?? '')?.[0] ?? '')).toMatchObject({ sub: 'lamp-1' })

@@ -77,6 +77,7 @@ async function startWithMuch() {
         end_tokens, invited_by, inviter, inviter_epoch, created_at, expires_at, accepted_at, accepted_by)
       values ('trf_1', 'hash-of-an-offer', 'home', ${ANN}, ${ANN}, 'owner', 0, 0, 'boss', '{}', 0, ${now},
         ${now + 60}, ${now}, 'ann')`,
+    sql`insert into place_account (user_id, group_id, created_at) values ('ann', 'home', ${now})`,
     sql`insert into consent_decision (id, user_id, key, version, round, locale, decision, decided_at,
         address) values ('cns_1', 'ann', 'terms', '1', 0, 'en', 'accepted', ${now}, '192.0.2.9')`,
   ])

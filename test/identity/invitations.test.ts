@@ -230,6 +230,28 @@ describe('a person who has an account', () => {
     expect(accepted).toHaveLength(1)
   })
 
+  test('is told where the rights do not fit into a token beside those of the account', async () => {
+    const started = await startInviting()
+    const { worker, api, browser } = started
+    await changeSettings(worker.context(), { acl_max_rules: 1 })
+    worker.memory.clear()
+    for (const name of ['one', 'other']) {
+      const acl = [{ permission: 'allow', action: 'publish', topic: name }]
+      await api('POST', '/v1/roles', { name, acl })
+    }
+    const { path } = await invite(started, { grants: [{ role: 'one', object: 'home' }] })
+    await browser.signIn(ANN, PASSWORD)
+    await api('POST', '/v1/grants', { subject: ANN, role: 'other', object: 'home' })
+    const refused = await browser.submit(await browser.get(path), { action: 'accept' })
+    expect([refused.status, refused.html]).toEqual([409, expect.stringContaining('do not fit')])
+    expect(await grantsOf(worker, ANN)).toHaveLength(1)
+    // It is no use of the link.
+    await changeSettings(worker.context(), { acl_max_rules: 2 })
+    worker.memory.clear()
+    await browser.submit(await browser.get(path), { action: 'accept' })
+    expect(await grantsOf(worker, ANN)).toHaveLength(2)
+  })
+
   test('agrees to texts first, also where one is published in between', async () => {
     const started = await startInviting()
     const { worker, browser } = started

@@ -25,6 +25,12 @@ import {
 } from '../../worker/pages/account/export_page.ts'
 import { acceptInvitationPage, newInvitedPage } from '../../worker/pages/account/invitation_page.ts'
 import { namesPage } from '../../worker/pages/account/names_page.ts'
+import {
+  offerPlacePage,
+  placePage,
+  placesPage,
+  wayInPage,
+} from '../../worker/pages/account/places_page.ts'
 import { profilePage } from '../../worker/pages/account/profile_page.ts'
 import {
   factorRestoredPage,
@@ -47,6 +53,7 @@ import {
   addressQuestionPage,
   passwordQuestionPage,
   profileQuestionPage,
+  renewedWayInPage,
   textQuestionPage,
 } from '../../worker/pages/consents/continue_page.ts'
 import {
@@ -131,6 +138,43 @@ const ENDED = {
   ...{ credentials: 1, tokens: 1 },
 }
 
+const roleWith = (text: string) => ({
+  ...{ grant: text, text, object: text, expires_at: 1_800_000_000 },
+})
+
+const placeWith = (text: string) => ({
+  id: 'p1',
+  name: text,
+  rooms: [{ id: 'r1', name: text }],
+  people: [
+    {
+      ...{ id: text, label: text, name: text, isSelf: false, canRenew: true },
+      memberships: [{ group: text, expires_at: 1_800_000_000 }],
+      roles: [roleWith(text)],
+    },
+    {
+      id: 'u2',
+      label: text,
+      name: null,
+      isSelf: true,
+      canRenew: false,
+      memberships: [],
+      roles: [],
+    },
+  ],
+  outside: [{ ...roleWith(text), subject: text }],
+  devices: [
+    { id: text, name: text, type: text, status: 'active' as const, last_seen_at: 1_800_000_000 },
+    { id: text, name: text, type: text, status: 'unclaimed' as const, last_seen_at: null },
+  ],
+  invitations: [{ id: text, address: text, expires_at: 1_800_000_000 }],
+  roles: [{ name: text, text }],
+  transfer: null,
+  may: { invite: true, change: true },
+  csrf: text,
+  error: text,
+})
+
 /** Every page with `text` in each place that others decide. */
 const pagesWith = (text: string, m: Messages = english) => ({
   login: loginPage(
@@ -173,6 +217,36 @@ const pagesWith = (text: string, m: Messages = english) => ({
       redirect_host: text,
       switch_account: text,
     },
+    m,
+  ),
+  places: placesPage(
+    {
+      owned: [{ id: 'p1', name: text }],
+      others: [
+        {
+          id: text,
+          name: text,
+          parts: [
+            { text, expires_at: 1_800_000_000 },
+            { text: null, expires_at: null },
+          ],
+        },
+      ],
+      csrf: text,
+      error: text,
+    },
+    m,
+  ),
+  places_none: placesPage({ owned: [], others: [], csrf: text }, m),
+  place: placePage(placeWith(text), m),
+  place_offered: placePage(
+    { ...placeWith(text), transfer: { address: text, expires_at: 1_800_000_000 } },
+    m,
+  ),
+  place_way_in: wayInPage({ id: 'p1', user_name: text, url: text, expires_at: 1_800_000_000 }, m),
+  place_offer: offerPlacePage({ id: 'p1', name: text, to: text, numbers: ENDED, csrf: text }, m),
+  way_in: renewedWayInPage(
+    { ...question(text), renewed_at: 1_800_000_000, renewed_by: text, place: text },
     m,
   ),
   device: devicePage({ code: text, csrf: text, error: text }, m),
@@ -514,7 +588,7 @@ describe.each(names)('the %s page', (name) => {
   test('shows foreign text as text', async () => {
     const html = await withoutScript(pagesWith(EVIL)[name])
     expect(html).not.toMatch(/<script|<img/)
-    if (!['signed_out', 'device_done', 'closed', 'deleted'].includes(name))
+    if (!['signed_out', 'device_done', 'closed', 'deleted', 'places_none'].includes(name))
       expect(html).toContain('&lt;script&gt;')
     // Whatever comes in adds no tag and no attribute.
     expect(shapeOf(html)).toEqual(shapeOf(await withoutScript(pagesWith('word')[name])))
@@ -555,7 +629,7 @@ describe.each(names)('the %s page', (name) => {
       // The script sends the form of a passkey.
       if (/^<form method="post" action="\/[a-z/]+" class="passkey" [^>]* hidden>/.test(form))
         continue
-      expect(form).toMatch(/^<form method="post" action="\/[a-z/-]+">/)
+      expect(form).toMatch(/^<form method="post" action="\/[a-z0-9/-]+">/)
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
   })

@@ -1,7 +1,7 @@
 // Changes that take rights from more than 1,000 holders: one row ends their tokens at once for
 // introspection and /v1, and the job flips their entries page by page.
 import { expect, test } from 'vitest'
-import { sql } from '../../worker/db/sql.ts'
+import { type Statement, sql } from '../../worker/db/sql.ts'
 import { changeClient } from '../../worker/oauth/clients/clients.ts'
 import { spreadStatus } from '../../worker/status/spreading.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
@@ -128,6 +128,45 @@ test.each([
   await spreadStatus(worker.context())
   expect(await untouched()).toEqual([])
 })
+
+test.each([
+  ['moves', sql`update "group" set parent_id = 'home' where id = 'lamps'`],
+  ['is no site any more', sql`update "group" set kind = 'room' where id = 'lamps'`],
+])(
+  'a place with many grants that %s is a few rows, and reaches all who hold them',
+  async (_, change) => {
+    const { worker } = await startFleet(600)
+    await addRole(worker, 'keeper', [allow('sites/${site.id}/${group.id}/#')])
+    await write(
+      worker,
+      sql`insert into principal (id, kind, rid, created_at)
+      select 'room-' || value, 'group', 'fixture', 1 from json_each('[1,2]')`,
+      sql`insert into "group" (id, kind, name, parent_id, created_at, updated_at, version)
+      select 'room-' || value, 'room', '', 'lamps', 1, 1, 1 from json_each('[1,2]')`,
+      sql`insert into "grant" (id, subject_id, role, object_id, created_at, updated_at, version)
+      select 'grt-' || d.id || r.value, d.id, 'keeper', 'room-' || r.value, 1, 1, 1
+      from device d, json_each('[1,2]') r where d.id like 'lamp-%'`,
+      // Nobody is concerned as a member of the place.
+      sql`delete from membership where group_id = 'lamps'`,
+    )
+    const { db } = worker.context()
+    await spreadStatus(worker.context())
+    const one = async (statement: Statement<{ n: number }>) => (await db.read(statement))[0]?.n ?? 0
+    const rows = sql<{
+      n: number
+    }>`select seq as n from sqlite_sequence where name = 'status_change'`
+    const last = await one(sql<{ n: number }>`select max(seq) as n from status_entry`)
+    const before = await one(rows)
+    await write(worker, change)
+    expect((await one(rows)) - before).toBeLessThan(10)
+    const untouched = sql`select e.origin_id from status_entry e
+    where e.seq <= ${last} and e.origin_id like 'lamp-%'
+      and not exists (select 1 from status_waiting w where w.seq = e.seq)`
+    expect(await db.read(untouched)).toEqual([])
+    await spreadStatus(worker.context())
+    expect(await db.read(untouched)).toEqual([])
+  },
+)
 
 test('a job that breaks off is taken up where it was', async () => {
   const { worker, ofLamp } = await startFleet(5000)

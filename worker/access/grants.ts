@@ -28,9 +28,18 @@ import {
   leavesAnOperator,
   NOTHING,
 } from './power.ts'
-import { assertFitsToken, supposedRightsOf } from './preview/wide_rights.ts'
+import { listConcerned, oneSubject } from './preview/preview_store.ts'
+import {
+  assertFits,
+  assertHoldersFit,
+  demandSameRights,
+  EXAMINED_MAX,
+  lookAtRights,
+  type Mark,
+} from './preview/wide_rights.ts'
 import { findPrincipal, ID_PATTERN, idSchema, principalReference } from './principals.ts'
 import { demandWithinReach, isWithinReach } from './reach/reach.ts'
+import type { Supposition } from './rights_store.ts'
 import {
   deleteGrant,
   demandGrantBefore,
@@ -246,6 +255,21 @@ export async function planGrant(
 
 // --- use cases --------------------------------------------------------------------------------
 
+/** The rights of a subject with the grant, whatever its times say. */
+const supposing = (row: NewGrant, subject: Scalar): Supposition => ({
+  without: JSON.stringify([row.id]),
+  grants: [{ ...row, subject, object: row.object_id }],
+})
+
+/** The first members of a subject that is a group, and of the groups below it. */
+const membersOf = (cx: Context, subject: Scalar): Statement<{ id: string }> =>
+  listConcerned(
+    sql<{ id: string }>`select id from (${oneSubject(subject)}) one
+      where exists (select 1 from "group" g where g.id = one.id)`,
+    EXAMINED_MAX,
+    cx.now(),
+  )
+
 const noGrant = () => new Problem('not_found', 'there is no such grant')
 const otherVersion = () => new Problem('precondition_failed', 'the grant is at another version')
 /** Throws Problem. Round trips: 1 read, 1 write. */
@@ -259,16 +283,16 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
     roleRow: [roleRow],
     objectRow: [objectRow],
     lacks,
-    rights,
+    look,
+    members,
   } = await cx.db.read({
-    subjectRow: sql<{ id: string }>`select id from principal
+    subjectRow: sql<{ id: string; kind: string }>`select id, kind from principal
       where id = ${subject} and ${isWithinReach(cx, subject)}`,
     roleRow: findRole(role),
     objectRow: findPrincipal(object_id, isWithinReach(cx, object_id)),
     lacks: lacking,
-    rights: supposedRightsOf(cx, subject, {
-      grants: [{ ...wanted, subject, object: object_id }],
-    }),
+    look: lookAtRights(cx, subject, supposing(wanted, subject)),
+    members: membersOf(cx, subject),
   })
   const errors: FieldError[] = []
   if (subjectRow === undefined) {
@@ -285,9 +309,17 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   }
   assertNothingLacks(lacks)
   const { id } = subjectRow
-  if (roleRow?.acl !== '[]') await assertFitsToken(cx, id, rights, '/object')
+  const marks: Mark[] = []
+  if (roleRow?.acl !== '[]') {
+    marks.push(...(await assertFits(cx, id, look, '/object')))
+    if (subjectRow.kind === 'group') {
+      const supposed = supposing(wanted, scalar`${id}`)
+      marks.push(...(await assertHoldersFit(cx, members, supposed, '/object')))
+    }
+  }
   const write = cx.db.write([
     ...demandWithinReach(cx, grantExists(wanted.id), subject, object_id),
+    ...demandSameRights(grantExists(wanted.id), marks),
     demandNoSameGrant(wanted, subject),
     demandPartiesOfGrant(wanted, subject),
     ...demandNothingLacks(grantExists(wanted.id), lacking),
@@ -315,6 +347,9 @@ export async function listGrants(
   const rows = await cx.db.read(listGrantsAfter(after, limit, filter, cx.actor.reach))
   return pageOf(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
 }
+
+const isInForce = (cx: Context, { not_before, expires_at }: GrantRow): boolean =>
+  (not_before ?? 0) <= cx.now() && (expires_at === null || expires_at > cx.now())
 
 /**
  * Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the
@@ -345,18 +380,33 @@ export async function changeGrant(
     const lasts =
       row.expires_at === null && row.condition === null && (row.not_before ?? 0) <= cx.now()
     const remains = lasts ? TRUE : leavesAnOperator(cx.now(), { grant: id })
+    // Another end or beginning gives no other rules, but where it brings the grant back.
+    const isWider = fields.includes('condition') || (!isInForce(cx, current) && isInForce(cx, row))
+    const subject = scalar`${row.subject_id}`
+    const supposed = supposing(row, subject)
     const {
       lacks,
       state: [state],
+      look,
+      members,
     } = await cx.db.read({
       lacks: lacking,
       state: sql<{ remains: number }>`select ${remains} as remains`,
+      look: lookAtRights(cx, subject, supposed),
+      members: isWider ? membersOf(cx, subject) : null,
     })
     assertNothingLacks(lacks)
     if (state?.remains !== 1) throw lastOperator()
+    const marks = isWider
+      ? [
+          ...(await assertFits(cx, row.subject_id, look, `/${fields[0]}`)),
+          ...(await assertHoldersFit(cx, members, supposed, `/${fields[0]}`)),
+        ]
+      : []
     const done = grantIs(row)
     const write = cx.db.write([
       ...demandWithinReach(cx, done, row.object_id),
+      ...demandSameRights(done, marks),
       ...demandNothingLacks(done, lacking),
       demandOperatorLeft(done, remains),
       ...change(cx, current, row, fields),

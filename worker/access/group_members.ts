@@ -19,7 +19,14 @@ import {
   leavesAnOperator,
   mayMove,
 } from './power.ts'
-import { assertFitsToken, supposedRightsOf } from './preview/wide_rights.ts'
+import { listHoldersAround } from './preview/preview_store.ts'
+import {
+  assertFits,
+  assertHoldersFit,
+  demandSameRights,
+  EXAMINED_MAX,
+  lookAtRights,
+} from './preview/wide_rights.ts'
 import { idSchema, type PrincipalKind, principalReference } from './principals.ts'
 import { demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
@@ -114,6 +121,7 @@ export async function addMember(
 ): Promise<{ member: MemberRow; added: boolean }> {
   const now = cx.now()
   const member = idOfSubject(reference)
+  const groups = JSON.stringify([group_id])
   const longest = (id: string | Scalar) =>
     scalar`case when ${isMember(group_id, id, now)}
       then ${laterEnd(scalar`${expires_at ?? null}`, endOfMembership(group_id, id))}
@@ -124,13 +132,20 @@ export async function addMember(
     group: [group],
     candidate: [candidate],
     lacks,
-    rights,
+    look,
+    thing: [thing],
+    holders,
     state: [state],
   } = await cx.db.read({
     group: findGroup(group_id, isWithinReach(cx, group_id)),
     candidate: findCandidate(cx, group_id, member),
     lacks: lacking,
-    rights: supposedRightsOf(cx, member, { joins: JSON.stringify([group_id]) }),
+    look: lookAtRights(cx, member, { joins: groups }),
+    thing: sql<{ type: string; tags: string; metadata: string; groups: string }>`
+      select type, tags, metadata, (select json_group_array(group_id) from membership
+        where member_id = device.id and group_id <> ${group_id}) as groups
+      from device where id = ${member}`,
+    holders: listHoldersAround(scalar`${groups}`, 'devices', cx.now(), EXAMINED_MAX),
     state: expires_at == null ? null : sql<{ remains: number }>`select ${remains} as remains`,
   })
   if (group === undefined) throw noGroup()
@@ -147,7 +162,12 @@ export async function addMember(
   if (expires_at != null && expires_at <= now) throw wrong('has passed', '/expires_at')
   assertMayMove(candidate)
   assertNothingLacks(lacks)
-  if (candidate.is_member === 0) await assertFitsToken(cx, id, rights, '/id')
+  const marks = candidate.is_member === 0 ? await assertFits(cx, id, look, '/id') : []
+  if (candidate.is_member === 0 && thing !== undefined) {
+    const placed = { ...thing, id, groups: [...JSON.parse(thing.groups), group_id] }
+    const supposed = { devices: JSON.stringify([placed]) }
+    marks.push(...(await assertHoldersFit(cx, holders, supposed, '/id')))
+  }
   const end = expires_at === undefined && candidate.is_member === 1 ? candidate.ends_at : expires_at
   const wanted = end ?? null
   const ends = candidate.is_member === 1 && wanted !== null && candidate.ends_at === null
@@ -166,6 +186,7 @@ export async function addMember(
     cx.db.write({
       changes: [
         ...demandWithinReach(cx, isDone, group_id, id),
+        ...demandSameRights(isDone, marks),
         demandMayBeMember(group_id, id),
         ...demandNothingLacks(isDone, ...lackingToMoveMember(cx, group_id, id, id, longest(id))),
         ...(ends ? [demandOperatorLeft(isDone, remains)] : []),

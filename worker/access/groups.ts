@@ -27,6 +27,8 @@ import {
   leavesAnOperator,
   NOTHING,
 } from './power.ts'
+import { listHoldersAround, listMovedMembers } from './preview/preview_store.ts'
+import { assertHoldersFit, demandSameRights, EXAMINED_MAX } from './preview/wide_rights.ts'
 import { buryPrincipal, demandFreeId, idSchema, insertPrincipal } from './principals.ts'
 import { assertEverywhere, demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
@@ -253,7 +255,14 @@ export async function planMemberships(
 const findPlaceWithin = (cx: Context, id: string, parent_id: string) =>
   sql<PlaceRow>`select * from (${findPlace(id, parent_id)}) where ${isWithinReach(cx, parent_id)}`
 
-/** Throws Problem. Round trips: 1 write, and 1 read for a group below another. */
+/** Lists those whose rules name what is in the group one by one. */
+const holdersAround = (cx: Context, id: string, named: Parameters<typeof listHoldersAround>[1]) =>
+  listHoldersAround(scalar`${JSON.stringify([id])}`, named, cx.now(), EXAMINED_MAX)
+
+/**
+ * Throws Problem. Round trips: 1 write, and 1 read for a group below another; one more where rules
+ * of somebody name each group there.
+ */
 export async function createGroup(cx: Context, input: GroupInput): Promise<GroupRow> {
   if (input.id !== undefined) {
     // The answer would tell whether somebody else has it.
@@ -271,13 +280,18 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
     const {
       place: [place],
       lacks,
+      holders,
     } = await cx.db.read({
       place: findPlaceWithin(cx, id, parent_id),
       lacks: lacking,
+      holders: holdersAround(cx, parent_id, 'rooms'),
     })
     assertPlace(place)
     assertNothingLacks(lacks)
+    const groups = JSON.stringify([{ id, parent_id, kind: input.kind ?? 'group' }])
+    const marks = await assertHoldersFit(cx, holders, { groups }, '/parent_id')
     demands.push(
+      ...demandSameRights(groupExists(id), marks),
       ...demandWithinReach(cx, groupExists(id), parent_id),
       demandPlaceOfNew(id, parent_id),
       ...demandNothingLacks(groupExists(id), lacking),
@@ -350,7 +364,16 @@ export async function changeGroup(
       lacksThere,
       lacksHere,
       state: [state],
+      holders,
+      members,
+      housed,
     } = await cx.db.read({
+      holders: parent_id === null ? [] : [holdersAround(cx, parent_id, 'rooms')],
+      members:
+        parent_id === null
+          ? []
+          : [listMovedMembers(id, scalar`${parent_id}`, EXAMINED_MAX, cx.now())],
+      housed: patch.kind === undefined ? [] : [holdersAround(cx, id, 'houses')],
       current: findGroup(id, isWithinReach(cx, id)),
       place: findPlaceWithin(cx, id, parent_id ?? ''),
       lacks: over,
@@ -390,6 +413,13 @@ export async function changeGroup(
         ...demandNothingLacks(done, leaving, entering),
         demandOperatorLeft(done, remains),
       )
+    }
+    if (fields.includes('parent_id') || fields.includes('kind')) {
+      const groups = JSON.stringify([{ id, parent_id: row.parent_id, kind: row.kind }])
+      const concerned = [...holders, ...members, ...housed]
+      const pointer = fields.includes('parent_id') ? '/parent_id' : '/kind'
+      const marks = await assertHoldersFit(cx, concerned, { groups }, pointer)
+      demands.push(...demandSameRights(done, marks))
     }
     const write = cx.db.write([...demands, ...change(cx, current, row, fields)])
     if ((await unlessRefused(write, () => null)) !== null) return row

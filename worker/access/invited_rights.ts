@@ -8,9 +8,10 @@ import { appendEvent } from '../events.ts'
 import { conditionSchema } from './conditions/expression.ts'
 import { grantCreation, grantEndSchema, grantObjectSchema } from './grants.ts'
 import { type Lack, lackingToGrant, lackingToMove, lackingWithin } from './power.ts'
+import { lookAtRights } from './preview/wide_rights.ts'
 import { idSchema } from './principals.ts'
 import { isWithinReach } from './reach/reach.ts'
-import { insertMembership, isMember } from './store.ts'
+import { idOfSubject, insertMembership, isMember } from './store.ts'
 
 const MAX = 20
 
@@ -64,6 +65,16 @@ export const lackingToInvite = (
   // A person is no object, so nothing that others hold on the group comes with it.
   ...groups.map((id) => lackingToMove(cx, id, scalar`null`, scalar`${groups_expire_at}`)),
 ]
+
+/**
+ * The rights of who is invited, as they would be. Of an actor that reaches some places alone
+ * nobody is known: then these rights are looked at alone.
+ */
+export const lookAtInvited = (cx: Context, to: string, { grants, groups }: InvitedRights) => {
+  const known = cx.actor.reach === undefined ? idOfSubject(to) : scalar`null`
+  const supposed = { given: JSON.stringify(grants), joins: JSON.stringify(groups) }
+  return lookAtRights(cx, scalar`coalesce(${known}, '')`, supposed)
+}
 
 /** Roles, objects and groups that these rights name and that are not there. */
 export const listMissingParties = (

@@ -1,7 +1,16 @@
 // The recursive reads of the access model: the groups of a subject, the grants that it holds, the
 // groups around an object, and the rights that an actor lacks. Statements only; rights.ts,
 // power.ts say what the rows mean.
-import { join, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  join,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 import { FOREVER, lasts } from './places/membership_ends.ts'
 
 /** Most rows that one statement of rights answers. One row more shows that there are too many. */
@@ -50,7 +59,8 @@ const ids = scalar`(select id from subject)`
 
 /**
  * Rights as they would be: with these grants and without those, the subject itself in other groups,
- * a role with another content. Ids and texts as JSON.
+ * roles with another content, groups in other places, devices in other groups or with other values.
+ * The texts are JSON. `groups` and `devices` may be new ones.
  */
 export type Supposition = {
   grants?: readonly {
@@ -62,10 +72,19 @@ export type Supposition = {
     condition: string | null
     condition_reads: string | null
   }[]
+  /** Of `{ role, object, expires_at, condition }`: grants to the subject itself. */
+  given?: string | Scalar
+  /** Ids of grants. */
   without?: string
-  joins?: string
-  leaves?: string
-  role?: { name: string; permissions: string; acl: string }
+  /** Ids of groups. */
+  joins?: string | Scalar
+  leaves?: string | Scalar
+  /** Of `{ name, permissions, acl }`, the latter two JSON texts again. */
+  roles?: string
+  /** Of `{ id, parent_id, kind }`. */
+  groups?: string
+  /** Of `{ id, type, tags, metadata, groups }`; tags and metadata are JSON texts again. */
+  devices?: string
 }
 
 const rights = (subject: Scalar, now: number, supposed?: Supposition): Statement =>
@@ -74,37 +93,68 @@ const rights = (subject: Scalar, now: number, supposed?: Supposition): Statement
         ${grantsHeld(ids, now, 'withConditional')}`
     : sql`subject(id) as (select (${subject})), ${supposedRights(supposed, now)}`
 
-/** The CTEs of `rights`, and one in the place of the table `role` where that is another. */
+/** A condition: the place of the group is supposed, and not that in the table. */
+const isSupposed = (group: Scalar): Condition => condition`${group} in (select id from tree)`
+
+/** The CTEs of `rights`, and those in the place of tables that are other than they are. */
 function supposedRights(
-  { grants = [], without = '[]', joins = '[]', leaves = '[]', role }: Supposition,
+  {
+    grants = [],
+    given = '[]',
+    without = '[]',
+    joins = '[]',
+    leaves = '[]',
+    roles,
+    groups = '[]',
+    devices = '[]',
+  }: Supposition,
   now: number,
 ): Statement {
   const added = grants.map(
     (one) => sql`union all
-      select ${one.id}, ${one.subject}, ${one.role}, ${one.object}, ${one.expires_at}, o.kind, 0,
+      select ${one.id}, ${one.subject}, ${one.role}, ${one.object}, ${one.expires_at},
+        case when ${isSupposed(scalar`${one.object}`)} then 'group'
+          when ${one.object} in (select id from placed) then 'device' else o.kind end, 0,
         ${one.condition}, coalesce(${one.condition_reads}, '')
       from (select 1) left join principal o on o.id = ${one.object} and o.deleted_at is null
       where (${one.subject} = ${ids} or ${one.subject} in (select id from within))`,
   )
-  const roles =
-    role === undefined
+  const contents =
+    roles === undefined
       ? sql``
-      : sql`role(name, permissions, acl) as materialized (
-          select name, permissions, acl from main.role where name <> ${role.name}
-          union all select ${role.name}, ${role.permissions}, ${role.acl}),`
-  return sql`${roles} within(id, until) as materialized (
+      : sql`content(name, permissions, acl) as materialized (
+          select value ->> 'name', value ->> 'permissions', value ->> 'acl' from json_each(${roles})),
+        role(name, permissions, acl) as materialized (
+          select name, permissions, acl from main.role
+          where name not in (select name from content)
+          union all select name, permissions, acl from content),`
+  return sql`${contents} tree(id, parent_id, kind) as materialized (
+      select value ->> 'id', value ->> 'parent_id', value ->> 'kind' from json_each(${groups})),
+    placed(id, type, tags, metadata, groups) as materialized (
+      select value ->> 'id', value ->> 'type', value ->> 'tags', value ->> 'metadata',
+        value -> 'groups' from json_each(${devices})),
+    within(id, until) as materialized (
       select m.group_id, coalesce(m.expires_at, ${FOREVER}) from membership m
         where m.member_id = ${ids} and ${lasts(now)}
           and m.group_id not in (select value from json_each(${leaves}))
       union select value, ${FOREVER} from json_each(${joins})
       union
       select g.parent_id, within.until from within join "group" g on g.id = within.id
-        where g.parent_id is not null),
+        where g.parent_id is not null and not ${isSupposed(scalar`g.id`)}
+      union
+      select t.parent_id, within.until from within join tree t on t.id = within.id
+        where t.parent_id is not null),
     stored as materialized (select * from (with ${grantsHeld(ids, now, 'withConditional')}
       select id, subject_id, role, object_id, expires_at, object_kind, since, condition,
         condition_reads from held)
       where id not in (select value from json_each(${without}))),
-    held as materialized (select * from stored ${join(added, ' ')})`
+    held as materialized (select * from stored ${join(added, ' ')}
+      union all
+      select 'given ' || one.key, ${ids}, one.value ->> 'role', one.value ->> 'object',
+        one.value ->> 'expires_at', o.kind, 0, one.value ->> 'condition',
+        case when one.value ->> 'condition' is null then '' else '"device.","group."' end
+      from json_each(${given}) one
+        left join principal o on o.id = one.value ->> 'object' and o.deleted_at is null)`
 }
 
 /** The same without the grants that hold under a condition. */
@@ -162,6 +212,22 @@ export const nearestSite = (group: Scalar): Scalar => scalar`(
     where up.kind <> 'site' and up.depth < 16)
   select id from up where kind = 'site' limit 1)`
 
+/** The same where groups are supposed (`tree`) in other places. */
+const supposedSite = (group: Scalar): Scalar => scalar`(
+  with recursive up(id, parent_id, kind, depth) as (
+    select id, parent_id, kind, 0 from "group" where id = ${group} and not ${isSupposed(scalar`id`)}
+    union select id, parent_id, kind, 0 from tree where id = ${group}
+    union
+    select g.id, g.parent_id, g.kind, up.depth + 1 from up join "group" g on g.id = up.parent_id
+    where up.kind <> 'site' and up.depth < 16 and not ${isSupposed(scalar`g.id`)}
+    union
+    select t.id, t.parent_id, t.kind, up.depth + 1 from up join tree t on t.id = up.parent_id
+    where up.kind <> 'site' and up.depth < 16)
+  select id from up where kind = 'site' limit 1)`
+
+const siteOf = (group: Scalar, supposed: Supposition | undefined): Scalar =>
+  supposed === undefined ? nearestSite(group) : supposedSite(group)
+
 /** `site`: see `${site.id}`. */
 export type GroupBelowRow = { root: string; group_id: string; kind: string; site: string | null }
 
@@ -173,16 +239,33 @@ export const listGroupsBelow = (
   subject: Scalar,
   now: number,
   supposed?: Supposition,
-): Statement<GroupBelowRow> =>
-  sql`with recursive ${rights(subject, now, supposed)}, below(root, id, kind, site) as (
-      select g.id, g.id, g.kind, ${nearestSite(scalar`g.id`)}
+): Statement<GroupBelowRow> => {
+  const names = condition`held.object_kind = 'group'
+    and (instr(role.acl, ${'${group.id}'}) or instr(role.acl, ${'${site.id}'}))`
+  const there = supposed === undefined ? TRUE : condition`not ${isSupposed(scalar`g.id`)}`
+  const [roots, steps] =
+    supposed === undefined
+      ? [sql``, sql``]
+      : [
+          sql`union
+      select t.id, t.id, t.kind, ${supposedSite(scalar`t.id`)}
+      from held join role on role.name = held.role cross join tree t on t.id = held.object_id
+      where ${names}`,
+          sql`union
+      select below.root, t.id, t.kind, case t.kind when 'site' then t.id else below.site end
+      from below join tree t on t.parent_id = below.id`,
+        ]
+  return sql`with recursive ${rights(subject, now, supposed)}, below(root, id, kind, site) as (
+      select g.id, g.id, g.kind, ${siteOf(scalar`g.id`, supposed)}
       from held join role on role.name = held.role cross join "group" g on g.id = held.object_id
-      where held.object_kind = 'group'
-        and (instr(role.acl, ${'${group.id}'}) or instr(role.acl, ${'${site.id}'}))
+      where ${names} and ${there}
+      ${roots}
       union
       select below.root, g.id, g.kind, case g.kind when 'site' then g.id else below.site end
-      from below join "group" g on g.parent_id = below.id)
+      from below join "group" g on g.parent_id = below.id where ${there}
+      ${steps})
     select root, id as group_id, kind, site from below order by root, id limit ${ROWS_MAX + 1}`
+}
 
 export type ObjectDeviceRow = {
   root: string
@@ -196,6 +279,20 @@ export type ObjectDeviceRow = {
 }
 
 /**
+ * A condition on `held` and `role`: templates of the role name the devices of its object, a group,
+ * one by one.
+ */
+export const listsDevices = condition`held.object_kind = 'group' and (
+  (instr(held.condition_reads, '"device.') or instr(held.condition_reads, '"group.'))
+    and instr(role.acl, ${'${device.'}) or exists (
+  select 1 from json_each(role.acl) t, (select ${'${device.id}'} as device) v
+  where instr(t.value, ${'${device.'}) and (not instr(t.value, ${'${group.id}'})
+      and (not instr(t.value, ${'${site.id}'}) or held.object_id not in (
+        select g.id from "group" g where g.id = held.object_id and g.kind = 'site'))
+    or instr(t.value, ${'${device.metadata.'})
+    or instr(replace('/' || (t.value ->> 'topic') || '/', '/' || v.device || '/', '/'), v.device))))`
+
+/**
  * The devices that templates name one by one. Either the subject holds a role on their group
  * (`root` is that group, `group_id` the group of the device), or on the device itself (a row for
  * each group of the device). Without order, so that a fleet that is too large ends at the limit.
@@ -204,35 +301,53 @@ export const listObjectDevices = (
   subject: Scalar,
   now: number,
   supposed?: Supposition,
-): Statement<ObjectDeviceRow> =>
-  sql`with recursive ${rights(subject, now, supposed)}, listed(id) as (
-      select held.object_id from held join role on role.name = held.role
-      where held.object_kind = 'group' and (
-        (instr(held.condition_reads, '"device.') or instr(held.condition_reads, '"group.'))
-          and instr(role.acl, ${'${device.'}) or exists (
-        select 1 from json_each(role.acl) t, (select ${'${device.id}'} as device) v
-        where instr(t.value, ${'${device.'}) and (not instr(t.value, ${'${group.id}'})
-            and (not instr(t.value, ${'${site.id}'}) or held.object_id not in (
-              select g.id from "group" g where g.id = held.object_id and g.kind = 'site'))
-          or instr(t.value, ${'${device.metadata.'})
-          or instr(replace('/' || (t.value ->> 'topic') || '/', '/' || v.device || '/', '/'), v.device))))),
+): Statement<ObjectDeviceRow> => {
+  const reads = condition`held.object_kind = 'device' and (instr(role.acl, ${'${'})
+    or role.acl <> '[]' and held.condition is not null)`
+  const isThere = (id: Scalar) =>
+    supposed === undefined ? TRUE : condition`${id} not in (select id from placed)`
+  const site = siteOf(scalar`m.group_id`, supposed)
+  const others =
+    supposed === undefined
+      ? sql``
+      : sql`union all
+    select below.root, m.value, d.id, d.metadata, d.type, d.tags,
+      ${kindSupposed}, ${supposedSite(scalar`m.value`)}
+    from placed d, json_each(d.groups) m, below where below.id = m.value
+    union all
+    select d.id, m.value, d.id, d.metadata, d.type, d.tags,
+      ${kindSupposed}, ${supposedSite(scalar`m.value`)}
+    from held join role on role.name = held.role join placed d on d.id = held.object_id
+      left join json_each(d.groups) m
+    where ${reads}`
+  return sql`with recursive ${rights(subject, now, supposed)}, listed(id) as (
+      select held.object_id from held join role on role.name = held.role where ${listsDevices}),
     below(root, id) as (
       select id, id from listed
       union
-      select below.root, g.id from below join "group" g on g.parent_id = below.id)
+      select below.root, g.id from below join "group" g on g.parent_id = below.id
+        where ${supposed === undefined ? TRUE : condition`not ${isSupposed(scalar`g.id`)}`}
+      ${
+        supposed === undefined
+          ? sql``
+          : sql`union select below.root, t.id from below join tree t on t.parent_id = below.id`
+      })
     select below.root, m.group_id, d.id as device_id, d.metadata, d.type, d.tags,
-      (select kind from "group" g where g.id = m.group_id) as group_kind,
-      ${nearestSite(scalar`m.group_id`)} as site
+      (select kind from "group" g where g.id = m.group_id) as group_kind, ${site} as site
     from below cross join membership m on m.group_id = below.id
-      cross join device d on d.id = m.member_id
+      cross join device d on d.id = m.member_id where ${isThere(scalar`d.id`)}
     union all
     select d.id, m.group_id, d.id, d.metadata, d.type, d.tags,
-      (select kind from "group" g where g.id = m.group_id), ${nearestSite(scalar`m.group_id`)}
+      (select kind from "group" g where g.id = m.group_id), ${site}
     from held join role on role.name = held.role join device d on d.id = held.object_id
       left join membership m on m.member_id = d.id
-    where held.object_kind = 'device' and (instr(role.acl, ${'${'})
-      or role.acl <> '[]' and held.condition is not null)
+    where ${reads} and ${isThere(scalar`d.id`)}
+    ${others}
     limit ${ROWS_MAX + 1}`
+}
+
+const kindSupposed = scalar`coalesce((select kind from tree where id = m.value),
+  (select kind from "group" g where g.id = m.value))`
 
 export type ClaimedRightRow = {
   kind: 'role' | 'group'
@@ -366,10 +481,17 @@ export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
 /** The groups that the subject is a member of, not those above. */
 export const listOwnGroups = (
   subject: Scalar,
-  { joins = '[]', leaves = '[]' }: Supposition = {},
-): Statement<{ group_id: string; site: string | null }> =>
-  sql`select own.id as group_id, ${nearestSite(scalar`own.id`)} as site from (
+  supposed?: Supposition,
+): Statement<{ group_id: string; site: string | null }> => {
+  const { joins = '[]', leaves = '[]', groups = '[]' } = supposed ?? {}
+  const tree =
+    supposed === undefined
+      ? sql``
+      : sql`with tree(id, parent_id, kind) as materialized (
+        select value ->> 'id', value ->> 'parent_id', value ->> 'kind' from json_each(${groups}))`
+  return sql`${tree} select own.id as group_id, ${siteOf(scalar`own.id`, supposed)} as site from (
       select group_id as id from membership where member_id = (${subject})
         and group_id not in (select value from json_each(${leaves}))
       union select value from json_each(${joins})) own
     order by own.id limit ${ROWS_MAX + 1}`
+}

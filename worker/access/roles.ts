@@ -15,6 +15,8 @@ import {
   type Lack,
   lackingToDefine,
 } from './power.ts'
+import { listConcerned, subjectsOfRole } from './preview/preview_store.ts'
+import { assertHoldersFit, demandSameRights, EXAMINED_MAX } from './preview/wide_rights.ts'
 import { idSchema } from './principals.ts'
 import {
   deleteRole,
@@ -234,8 +236,8 @@ const lackingToRewrite = (cx: Context, name: string): Statement<Lack> =>
 
 /**
  * Changes a role. The actor needs power over the old and the new content, since it changes for
- * every subject that holds the role. Throws Problem. Round trips: 1 read, 1 write; again when
- * others write at the same time.
+ * every subject that holds the role. Throws Problem. Round trips: 1 read, one more for other rules
+ * of a role that is held, 1 write; again when others write at the same time.
  */
 export async function changeRole(
   cx: Context,
@@ -255,8 +257,13 @@ export async function changeRole(
       current: [current],
       lacksBefore,
       lacksAfter,
+      holders,
     } = await cx.db.read({
       current: findRole(name),
+      holders:
+        patch.acl === undefined
+          ? []
+          : [listConcerned(subjectsOfRole(name, EXAMINED_MAX), EXAMINED_MAX, cx.now())],
       lacksBefore: before,
       lacksAfter: after,
     })
@@ -266,7 +273,15 @@ export async function changeRole(
     if (fields.length === 0) return current
     if (current.builtin === 1) throw isBuiltin(name)
     assertNothingLacks([...lacksBefore, ...lacksAfter])
-    const demands = demandNothingLacks(roleIs(row), before, after)
+    const { permissions, acl } = row
+    const supposed = { roles: JSON.stringify([{ name, permissions, acl }]) }
+    const marks = fields.includes('acl')
+      ? await assertHoldersFit(cx, holders, supposed, '/acl')
+      : []
+    const demands = [
+      ...demandNothingLacks(roleIs(row), before, after),
+      ...demandSameRights(roleIs(row), marks),
+    ]
     const write = cx.db.write([...demands, ...change(cx, current, row, fields)])
     if ((await unlessRefused(write, () => null)) !== null) return row
     if (demanded !== null) throw otherVersion()

@@ -171,7 +171,7 @@ function aboutItself(cx: Context): Context {
  * The context in which the operation runs: everywhere, or within the reach that the actor has for
  * the scope. Throws Problem forbidden.
  */
-function withinScope(cx: Context, scope: OperationScope, worksWithin: boolean): Context {
+export function withinScope(cx: Context, scope: OperationScope, worksWithin: boolean): Context {
   if (scope === 'self') return aboutItself(cx)
   const { scopes, places } = cx.actor
   if (scopes.has(scope) || scopes.has('manage')) return cx

@@ -124,3 +124,22 @@ export const user_text = sqliteTable(
   },
   (t) => [uniqueIndex('user_text_user').on(t.user_id)],
 )
+
+/** Accounts that owners of places made, for people without an address. */
+export const place_account = sqliteTable(
+  'place_account',
+  {
+    user_id: text().primaryKey(),
+    group_id: text().notNull(), // the place
+    made_by: text(), // id of the person or client
+    created_at: integer().notNull(),
+    renewed_by: text(), // who made the last link to a password after the first
+    renewed_at: integer(),
+    seen_at: integer(), // when the person was told of that
+  },
+  (t) => [
+    index('place_account_group').on(t.group_id, t.user_id),
+    index('place_account_made_by').on(t.made_by),
+    index('place_account_renewed_by').on(t.renewed_by),
+  ],
+)

@@ -4,7 +4,10 @@
 import { unreferenced } from '../../policy/templates.ts'
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
 import { demandPower, type Lack, lackingToDefine, nameLacks } from '../access/power.ts'
+import { devicesOfType } from '../access/preview/preview_store.ts'
+import { assertHoldersFit, EXAMINED_MAX } from '../access/preview/wide_rights.ts'
 import { ID_PATTERN } from '../access/principals.ts'
+import type { OwnDeviceRow } from '../access/rights_store.ts'
 import { permissionSchema } from '../access/roles.ts'
 import { decodeCursor, lineSchema, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -373,19 +376,35 @@ export async function listDeviceTypes(
   return pageOf(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
 }
 
-/** Round trips: 1 read, 1 write. `version` is the one that If-Match demands. */
+/**
+ * Round trips: 1 read, one more for other rules of a type that devices have, 1 write. `version` is
+ * the one that If-Match demands.
+ */
 export async function changeDeviceType(
   cx: Context,
   name: string,
   patch: DeviceTypePatch,
   version: number | null,
 ): Promise<DeviceTypeRow> {
-  const current = await getDeviceType(cx, name)
+  const {
+    current: [current],
+    devices,
+  } = await cx.db.read({
+    current: findDeviceTypesByNames([name]),
+    devices: patch.acl === undefined ? null : devicesOfType(name, EXAMINED_MAX),
+  })
+  if (current === undefined) throw noType()
   if (version !== null && version !== current.version) throw otherVersion()
   await assertFields(patch.fields)
   await assertMayProlong(cx, patch.token_ttl)
   const plan = planChange(cx, current, patch, version)
   if (plan.change === 'unchanged') return current
+  if (plan.fields.includes('acl')) {
+    const type_acl = storedAcl(patch.acl ?? [])
+    const by_reference = (patch.acl_by_reference ?? current.acl_by_reference === 1) ? 1 : 0
+    const own = (row: OwnDeviceRow): OwnDeviceRow => ({ ...row, type_acl, by_reference })
+    await assertHoldersFit(cx, devices, {}, '/acl', own)
+  }
   const lacking = plan.fields.includes('acl')
     ? lackingToWrite(cx, name, storedRules(name), storedAcl(patch.acl ?? []))
     : []

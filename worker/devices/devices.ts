@@ -2,13 +2,7 @@
 // each issuer and reader of tokens checks them.
 import { deleteMembership, insertMembership } from '../access/groups.ts'
 import type { Lack } from '../access/power.ts'
-import {
-  buryPrincipal,
-  findPrincipal,
-  forgetRights,
-  insertPrincipal,
-  principalIsMine,
-} from '../access/principals.ts'
+import { findPrincipal, insertPrincipal, principalIsMine } from '../access/principals.ts'
 import { assertEverywhere, demandWithinReach } from '../access/reach/reach.ts'
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -62,7 +56,6 @@ import {
   type DeviceChange,
   type DeviceRow,
   type DeviceWithGroups,
-  deleteDevice,
   demandDeviceVersion,
   demandOfChange,
   demandOfNewDevice,
@@ -78,6 +71,7 @@ import {
   updateDevice,
   type WholeDeviceRow,
 } from './store.ts'
+import { assertDeviceFits, isOfOwn, isOfRules, readsOfWidth } from './width.ts'
 
 export {
   type DeviceRow,
@@ -389,11 +383,18 @@ export async function createDevice(
   assertNotOver(cx, credentials, placeOf)
   await assertSoundCredentials(credentials, placeOf)
   if (input.status === 'retired' && credentials.length > 0) throw retiredTakesNone()
-  const [references] = await cx.db.read(findReferences(id, type, groups, mqtt_client_id, parent))
+  const {
+    references: [references],
+    width,
+  } = await cx.db.read({
+    references: findReferences(id, type, groups, mqtt_client_id, parent),
+    width: readsOfWidth(cx, id, type, JSON.stringify(groups)),
+  })
   assertReferences(references, groups)
   assertKinds(credentials, references)
   await assertMetadata(input.metadata ?? {}, references?.fields ?? null)
   const { plan, made, lacks } = planCreation(cx, { ...input, id })
+  await assertDeviceFits(cx, { ...rowOfNew(cx, { ...input, id }), groups }, width, '/groups')
   const {
     principal: [principal],
     device: [device],
@@ -432,19 +433,23 @@ export async function changeDevice(
   version: number | null,
   also: readonly Statement[] = [],
 ): Promise<DeviceWithGroups & { tokens_ended?: number }> {
+  const type = patch.type ?? scalar`(select type from device where id = ${id})`
+  const groups = patch.groups === undefined ? null : JSON.stringify(patch.groups ?? [])
   const {
     current: [current],
     references: [references],
+    width,
   } = await cx.db.read({
     current: findDeviceWithGroups(id, cx.actor.reach),
     references: findReferences(
       id,
-      patch.type ?? scalar`(select type from device where id = ${id})`,
+      type,
       patch.groups ?? [],
       patch.mqtt_client_id ?? null,
       patch.parent ?? null,
       cx.actor.reach,
     ),
+    width: isOfRules(patch) ? readsOfWidth(cx, id, type, groups, isOfOwn(patch)) : null,
   })
   if (current === undefined) throw noSuchDevice()
   if (version !== null && version !== current.version) throw otherVersion()
@@ -466,6 +471,11 @@ export async function changeDevice(
   }
   assertReferences(found, patch.groups ?? [])
   await assertMetadataAfter(current, change, references)
+  if (!Array.isArray(width)) {
+    const metadata = JSON.stringify(mergedMetadata(metadataOf(current), change.row.metadata))
+    const placed = { ...current, ...change.row, groups: change.groups.all, metadata }
+    await assertDeviceFits(cx, placed, width, `/${change.fields[0]}`)
+  }
   const lacks = lacking(cx, id, wantedBy(change))
   const {
     device: [device],
@@ -479,22 +489,4 @@ export async function changeDevice(
   )
   if (device === undefined) throw noSuchDevice()
   return tokens === undefined ? device : { ...device, tokens_ended: tokens.n }
-}
-
-/** Removes a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */
-export async function removeDevice(cx: Context, id: string, version: number | null): Promise<void> {
-  const current = await getDevice(cx, id)
-  if (version !== null && version !== current.version) throw otherVersion()
-  const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } } as const
-  const lacks = lacking(cx, id, { moves: [] })
-  await guarded(cx, lacks, () =>
-    cx.db.write([
-      ...demandDevicePower(id, lacks),
-      ...(version === null ? [] : [demandDeviceVersion(id, version)]),
-      appendEvent(cx, deleted, deviceExists(id)),
-      ...deleteDevice(id),
-      buryPrincipal(cx, id),
-      ...forgetRights(id),
-    ]),
-  )
 }

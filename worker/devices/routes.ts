@@ -50,9 +50,10 @@ import {
   listDeviceTypes,
   removeDeviceType,
 } from './device_types.ts'
-import { changeDevice, createDevice, getDevice, removeDevice } from './devices.ts'
+import { changeDevice, createDevice, getDevice } from './devices.ts'
 import { gettingInRoutes } from './getting_in/routes.ts'
 import { devicesQuery, listDevices, METADATA_PARAMETER } from './listing/device_list.ts'
+import { removeDevice } from './removal.ts'
 
 // Any text: a text that is no id matches no row. Only text that the database cannot take is
 // refused.

@@ -17,6 +17,7 @@ import {
   readKeyFile,
   writeKeyFile,
 } from './commands/key_file.ts'
+import { isRegistryCommand, registryHelp } from './commands/registry_usage.ts'
 
 const USAGE = `npm run allauth -- <command>
 
@@ -31,24 +32,11 @@ const USAGE = `npm run allauth -- <command>
                                        register a device; its key is in F (ID.key), JWK or PEM, made when not there
   device token ID [--key-file F] [--issuer URL]
                                        get a token over HTTP, as the device would
-  device import FILE [--dry-run] [--resume TOKEN]
-                                       register or change the devices of a file: a line of JSON each, or FILE.csv
-  claim-token create --type T [--group G] [--max-uses N] [--expires-in S] [--again keep|reset] [--name N]
-                                       a token by which devices register keys of their own (docs/devices.md)
   device claim-code ID [--expires-in S]
                                        a new code by which a person claims the device; the one of before is dead
   qr JOB | qr --filter NAME=VALUE ... [--expires-in S] [--file F]
                                        a sheet to print (HTML, A4) with a new QR and code for each unclaimed device of an
                                        import or of a filter; all codes of before of these devices are dead
-  device list|get|suspend|activate|tag|move ...
-  group list|get|create|move|delete|add|remove ...
-  grant list|create|delete ...
-  device-ca list|create NAME FILE|disable|enable|delete ...
-                                       authorities whose certificates prove devices: --type T, --group G
-  job create|run|list|get|results|cancel|undo ...
-                                       devices, groups, grants, and changes of many devices (docs/devices.md): --filter
-                                       NAME=VALUE, --limit N, --cursor C, --tag T, --untag T, --from G, --to G, --kind K,
-                                       --parent G
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
   key revoke KID                       take out a signing key that leaked, at once
@@ -71,7 +59,10 @@ const USAGE = `npm run allauth -- <command>
   refusal REASON                       the sentence behind a reason in the log
 
   --json                               answer in JSON
-`
+
+Devices and access, as /v1 has them (docs/devices.md, docs/access.md):
+
+${registryHelp()}`
 
 const options = {
   'dry-run': { type: 'boolean' },
@@ -104,7 +95,10 @@ const options = {
   to: { type: 'string' },
   kind: { type: 'string' },
   parent: { type: 'string' },
+  by: { type: 'string' },
   file: { type: 'string' },
+  'end-keys': { type: 'boolean' },
+  'end-tokens': { type: 'boolean' },
 } as const
 
 type Values = ReturnType<typeof parse>['values']
@@ -119,7 +113,7 @@ function parse() {
 
 await runProgram(async () => {
   const { values, positionals } = parse()
-  if (values.help || positionals.length === 0) {
+  if (values.help || positionals.length === 0 || positionals[0] === 'help') {
     console.log(USAGE)
     return
   }
@@ -154,11 +148,6 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
   if (noun === 'device' && verb === 'create') {
     return deviceCreate(one(rest, 'which device: its id is missing'), values)
   }
-  if (noun === 'device' && verb === 'import') {
-    const file = one(rest, 'which devices: the file is missing')
-    const { deviceImport } = await import('./commands/getting_in.ts')
-    return onDatabase((cx) => deviceImport(cx, file, values))
-  }
   if (noun === 'device' && verb === 'claim-code') {
     const id = one(rest, 'which device: its id is missing')
     const { deviceClaimCode } = await import('./commands/claim_codes.ts')
@@ -174,15 +163,11 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
       return codeSheet(cx, words.slice(1), values)
     })
   }
-  if (['device', 'device-ca', 'group', 'grant', 'job'].includes(noun ?? '')) {
+  const name = `${noun} ${verb}`
+  if (isRegistryCommand(name)) {
     const { registryCommand } = await import('./commands/registry.ts')
-    const command = registryCommand(noun, verb)
-    if (command === undefined) throw unknownCommand(words)
+    const command = registryCommand(name)
     return onDatabase((cx) => command(cx, rest, values))
-  }
-  if (noun === 'claim-token' && verb === 'create') {
-    const { claimTokenCreate } = await import('./commands/getting_in.ts')
-    return onDatabase((cx) => claimTokenCreate(cx, values))
   }
   if (noun === 'key' && verb !== undefined) return keyCommand(words, verb, rest, values)
   if (noun === 'registration-token' && verb === 'create') {

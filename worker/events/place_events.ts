@@ -12,6 +12,11 @@ export const PLACE_EVENTS = {
       expires_at: { is: 'number or null', meaning: 'until when (epoch seconds); null: for good' },
     },
   },
+  'place.account_made': {
+    subject: 'the user',
+    meaning: 'An account without an address was made in a place.',
+    data: { group_id: { is: 'string', names: 'principal', meaning: 'the place' } },
+  },
   'place.transfer_offered': {
     subject: 'the group',
     meaning: 'A place was offered to a new owner.',

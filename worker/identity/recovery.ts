@@ -7,6 +7,7 @@ import {
   demandPower,
   lackingOver,
   lackingToHandOn,
+  lackingWithin,
   nameLacks,
   nothingLacks,
 } from '../access/power.ts'
@@ -24,6 +25,7 @@ import { noteLinkedPassword } from './mail_codes/mail_code_store.ts'
 import { offererHolds } from './mailed_offers/offerer.ts'
 import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
+import { mayBeRenewed } from './place_accounts/place_account_store.ts'
 import {
   type AccountLinkRow,
   accountLinkIsMine,
@@ -130,6 +132,9 @@ export async function createPasswordLink(
   return made.answer
 }
 
+/** The part of a link's maker that is read here; `place`: the owner of that place made it. */
+type StoredMaker = { id: string | null; epoch?: number; place?: string }
+
 /** The actor as a link keeps it. */
 export const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
   JSON.stringify({ kind, id, scopes: [...scopes], acting })
@@ -144,12 +149,18 @@ export function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountL
   if (purpose === 'sign_in' && made_by === null) return TRUE
   if (made_by === null)
     return join(lackingOver(as(cx, ANONYMOUS), user_id).map(nothingLacks), ' and ')
-  const { id, epoch = 0 } = JSON.parse(made_by) as { id: string | null; epoch?: number }
+  const { id, epoch = 0, place } = JSON.parse(made_by) as StoredMaker
   const maker = { invited_by: id, inviter: made_by, inviter_epoch: epoch }
-  return offererHolds(cx, maker, (then) => [
+  const holds = offererHolds(cx, maker, (then) => [
     ...lackingOver(then, user_id),
-    lackingToHandOn(then, ['users:write'], cx.now()),
+    ...(place === undefined
+      ? [lackingToHandOn(then, ['users:write'], cx.now())]
+      : lackingWithin(then, 'users:write', place, cx.now())),
   ])
+  // An owner made it: the account is the place's still.
+  return place === undefined
+    ? holds
+    : join([holds, mayBeRenewed(place, user_id, cx.now())], ' and ')
 }
 
 export type LinkState = { state: 'good'; link: LinkToPassword } | { state: DeadState }

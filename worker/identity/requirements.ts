@@ -59,9 +59,9 @@ const KINDS = {
   password: (_cx, { person }) =>
     sql`select '' as name from user
       where id = ${person} and must_change_password = 1 and password is not null`,
-  /** An address that is not proven, where the setting demands a proven one. */
+  /** An address that is not proven, where the setting demands a proven one of those who have one. */
   verify_address: (_cx, { person }) =>
-    sql`select '' as name from user where id = ${person} and email_verified = 0
+    sql`select '' as name from user where id = ${person} and email_verified = 0 and email <> ''
       and coalesce((select value from setting where name = 'require_verified_address'),
         ${JSON.stringify(DEFAULT_SETTINGS.require_verified_address)}) = 'true'`,
   /**
@@ -73,6 +73,10 @@ const KINDS = {
   /** Required texts; the name is the key of the consent. */
   consent: (cx, { person }) =>
     sql`select name from (${listLackingConsents(cx, person)}) where ${person} is not null`,
+  /** A way in that an owner of the place renewed, of which the person is told. */
+  way_in: (_cx, { person }) =>
+    sql`select '' as name from place_account
+      where user_id = ${person} and renewed_at is not null and seen_at is null`,
   /** Fields of the profile that the setting names; the name is that of the field. */
   profile: (_cx, who) => listLackingFields(who),
 } as const satisfies Readonly<Record<string, Kind>>

@@ -8,6 +8,7 @@ import { arConsent } from './ar/consent.ts'
 import { arInvitation } from './ar/invitation.ts'
 import { arLeaving } from './ar/leaving.ts'
 import { arMail } from './ar/mail.ts'
+import { arPlaces } from './ar/places.ts'
 import { arRequirements } from './ar/requirements.ts'
 import { arSecurity } from './ar/security.ts'
 import { arSignIn } from './ar/sign_in.ts'
@@ -19,6 +20,7 @@ import { deConsent } from './de/consent.ts'
 import { deInvitation } from './de/invitation.ts'
 import { deLeaving } from './de/leaving.ts'
 import { deMail } from './de/mail.ts'
+import { dePlaces } from './de/places.ts'
 import { deRequirements } from './de/requirements.ts'
 import { deSecurity } from './de/security.ts'
 import { deSignIn } from './de/sign_in.ts'
@@ -30,6 +32,7 @@ import { enConsent } from './en/consent.ts'
 import { enInvitation } from './en/invitation.ts'
 import { enLeaving } from './en/leaving.ts'
 import { enMail } from './en/mail.ts'
+import { enPlaces } from './en/places.ts'
 import { enRequirements } from './en/requirements.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
@@ -41,6 +44,7 @@ import { esConsent } from './es/consent.ts'
 import { esInvitation } from './es/invitation.ts'
 import { esLeaving } from './es/leaving.ts'
 import { esMail } from './es/mail.ts'
+import { esPlaces } from './es/places.ts'
 import { esRequirements } from './es/requirements.ts'
 import { esSecurity } from './es/security.ts'
 import { esSignIn } from './es/sign_in.ts'
@@ -52,6 +56,7 @@ import { frConsent } from './fr/consent.ts'
 import { frInvitation } from './fr/invitation.ts'
 import { frLeaving } from './fr/leaving.ts'
 import { frMail } from './fr/mail.ts'
+import { frPlaces } from './fr/places.ts'
 import { frRequirements } from './fr/requirements.ts'
 import { frSecurity } from './fr/security.ts'
 import { frSignIn } from './fr/sign_in.ts'
@@ -63,6 +68,7 @@ import { plConsent } from './pl/consent.ts'
 import { plInvitation } from './pl/invitation.ts'
 import { plLeaving } from './pl/leaving.ts'
 import { plMail } from './pl/mail.ts'
+import { plPlaces } from './pl/places.ts'
 import { plRequirements } from './pl/requirements.ts'
 import { plSecurity } from './pl/security.ts'
 import { plSignIn } from './pl/sign_in.ts'
@@ -80,6 +86,7 @@ const en = {
   ...enInvitation,
   ...enTransfer,
   ...enClaim,
+  ...enPlaces,
   ...enMail,
 }
 
@@ -105,6 +112,7 @@ export const CATALOGUES = {
     ...deInvitation,
     ...deTransfer,
     ...deClaim,
+    ...dePlaces,
     ...deMail,
   },
   es: {
@@ -118,6 +126,7 @@ export const CATALOGUES = {
     ...esInvitation,
     ...esTransfer,
     ...esClaim,
+    ...esPlaces,
     ...esMail,
   },
   fr: {
@@ -131,6 +140,7 @@ export const CATALOGUES = {
     ...frInvitation,
     ...frTransfer,
     ...frClaim,
+    ...frPlaces,
     ...frMail,
   },
   pl: {
@@ -144,6 +154,7 @@ export const CATALOGUES = {
     ...plInvitation,
     ...plTransfer,
     ...plClaim,
+    ...plPlaces,
     ...plMail,
   },
   ar: {
@@ -157,6 +168,7 @@ export const CATALOGUES = {
     ...arInvitation,
     ...arTransfer,
     ...arClaim,
+    ...arPlaces,
     ...arMail,
   },
 } as const satisfies Record<string, TextsOf<English>>

@@ -107,7 +107,7 @@ code {
 }
 form { margin: 0; }
 label { display: block; margin: 1rem 0 0.375rem; font-size: 0.9375rem; font-weight: 550; }
-input {
+input, select {
   display: block;
   width: 100%;
   height: 2.875rem;

@@ -60,6 +60,11 @@ export const findStatus = (
   sql`select (e.seq - 1) >> ${LIST_BITS} as list, e.idx, ${isCut} as is_cut from status_entry e
     where e.origin_id = ${origin_id} and e.kind in (${listOf(KINDS[kind])}) order by e.seq desc limit 1`
 
+/** The entry that an origin has now; none where all of its tokens ended. */
+export const listEntriesOf = (origin_id: string): Statement<StatusRow & { kind: StatusKind }> =>
+  sql`select e.kind, (e.seq - 1) >> ${LIST_BITS} as list, e.idx, ${isCut} as is_cut
+    from status_entry e where e.origin_id = ${origin_id} order by e.kind, e.seq`
+
 /** Moves the origin to a new entry, where the one that it has is of a change that is not spread. */
 export const supersede = (kind: StatusKind, origin_id: string): Statement =>
   sql`insert into status_flip (list, idx, outcome, seq)

@@ -35,7 +35,7 @@ test('each command of docs/access.md does what the page says', async () => {
     ])
     answers.push(answer.body)
   }
-  expect(answers).toHaveLength(14)
+  expect(answers).toHaveLength(15)
   const people = answers[4] as { items: unknown[] }
   expect(idsOf({ body: people })).toEqual(['ann'])
   // Once the afternoon is over.
@@ -65,7 +65,10 @@ test('the operations that work within a reach are those of docs/access.md, and s
       ...['createJob', 'listJobs', 'getJob', 'listJobResults', 'cancelJob', 'undoJob'],
       ...['mintDeviceToken', 'listDeviceTokens', 'revokeDeviceToken'],
       ...['listUsers', 'getUser', 'listEvents', 'evaluateAccess', 'evaluateAccessBatch'],
+      ...['searchSubjects', 'searchResources', 'searchActions', 'explainAccess'],
+      ...['listSubjectAccess', 'listObjectAccess', 'previewAccess'],
       ...['createInvitation', 'listInvitations', 'getInvitation', 'revokeInvitation'],
+      ...['createPlaceAccount', 'listPlaceAccounts', 'renewPlaceAccount'],
       ...['sendInvitation', 'offerTransfer', 'getTransfer', 'withdrawTransfer'],
     ].sort(),
   )

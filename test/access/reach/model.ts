@@ -19,6 +19,10 @@ export const ROLES = new Map<string, readonly string[]>([
   ['keeper', ['access:read', 'access:write', 'devices:read', 'devices:write', 'device:read']],
   ['writer', ['access:write', 'device:read']],
   ['user', ['device:read']],
+  [
+    'host',
+    ['access:read', 'access:write', 'users:read', 'users:write', 'events:read', 'device:read'],
+  ],
   ['master', ['manage']],
 ])
 
@@ -29,7 +33,10 @@ const GROUPS = ['g0', 'g1', 'g2', 'g3', 'g4', 'g5']
 /** Everything that has an id, and one id that nothing has. */
 export const IDS = [...USERS, ...DEVICES, ...GROUPS, 'none']
 
-export const worlds = (objects: readonly string[] = [...GROUPS, ...DEVICES, '*']) =>
+export const worlds = (
+  objects: readonly string[] = [...GROUPS, ...DEVICES, '*'],
+  ownRoles: readonly string[] = ['keeper', 'keeper', 'master'],
+) =>
   fc
     .record({
       parents: fc.array(fc.integer({ min: -1, max: 4 }), { minLength: 6, maxLength: 6 }),
@@ -48,7 +55,7 @@ export const worlds = (objects: readonly string[] = [...GROUPS, ...DEVICES, '*']
       // Somebody who has something to give.
       own: fc.record({
         subject: fc.constant('u0'),
-        role: fc.constantFrom('keeper', 'keeper', 'master'),
+        role: fc.constantFrom(...ownRoles),
         object: fc.constantFrom('g0', 'g0', 'g1', 'g2'),
       }),
     })

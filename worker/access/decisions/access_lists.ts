@@ -3,8 +3,11 @@
 // groups.
 import { decodeCursor, encodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
+import { scalar, TRUE } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { findPrincipal } from '../principals.ts'
+import { isKnownSubject } from '../reach/decision_reach_store.ts'
+import { isWithinReach } from '../reach/reach.ts'
 import { type AccessRow, listAccessOf, listAccessTo } from './decision_store.ts'
 
 export const accessSchema = z
@@ -41,14 +44,18 @@ export async function accessOf(
   id: string,
   { limit, cursor }: PageQuery,
 ): Promise<PageOf<Access>> {
+  const { reach } = cx.actor
   const kind = `access of ${id}`
   const after = decodeCursor(cx, kind, cursor)
   const {
     principal: [principal],
     rows,
   } = await cx.db.read({
-    principal: findPrincipal(id),
-    rows: listAccessOf(id, after, limit, cx.now()),
+    principal: findPrincipal(
+      id,
+      reach === undefined ? TRUE : isKnownSubject(cx.actor.id, reach, scalar`${id}`, cx.now()),
+    ),
+    rows: listAccessOf(id, after, limit, cx.now(), (object_id) => isWithinReach(cx, object_id)),
   })
   if (principal?.deleted_at !== null) throw nobody()
   return pageOf(cx, kind, rows, limit, (row) => row.id, describeAccess)
@@ -66,10 +73,13 @@ export async function accessTo(
     principal: [principal],
     rows,
   } = await cx.db.read({
-    principal: findPrincipal(id),
-    rows: listAccessTo(id, { object_id, id: grant_id }, limit, cx.now()),
+    principal: findPrincipal(id, isWithinReach(cx, id)),
+    rows: listAccessTo(id, { object_id, id: grant_id }, limit, cx.now(), (object) =>
+      isWithinReach(cx, object),
+    ),
   })
-  if (id !== '*' && principal?.deleted_at !== null) throw nobody()
+  const isAll = id === '*' && cx.actor.reach === undefined
+  if (!isAll && principal?.deleted_at !== null) throw nobody()
   const found = rows.flatMap(({ grants }) => JSON.parse(grants) as AccessRow[])
   const page = found.slice(0, limit)
   const last = found.length > limit ? page.at(-1) : undefined

@@ -45,7 +45,7 @@ export type ConditionalGrant = {
 export const CONDITIONAL_MAX = 100
 
 const KINDS = ['user', 'client', 'device', 'group'] as const
-type Kind = (typeof KINDS)[number]
+export type Kind = (typeof KINDS)[number]
 
 /** Whether objects of this type are kept here. */
 export const isKept = (type: string): type is Kind => KINDS.some((one) => one === type)
@@ -74,7 +74,12 @@ export const isKnown = ({ type, id }: Named): Condition =>
  * The columns of `PermitRow`. `held` has to be there; or `held` is its CTE, where the subject is
  * another in each row.
  */
-const decisionOn = (what: Scalar, type: string, action: string, held?: Statement): Statement => {
+export const decisionOn = (
+  what: Scalar,
+  type: string,
+  action: string,
+  held?: Statement,
+): Statement => {
   const before =
     held === undefined ? aroundObject(what, type) : sql`${held}, ${aroundObject(what, type)}`
   const permits = condition`exists (
@@ -127,7 +132,7 @@ const reaches = (what: Scalar, type: string): Condition =>
  * 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this
  * kind.
  */
-const usable = (id: Scalar, type: string): Scalar => scalar`(
+export const usable = (id: Scalar, type: string): Scalar => scalar`(
   select coalesce(u.status, c.status, d.status, '') = 'active' from principal p
     left join "user" u on u.id = p.id left join client c on c.id = p.id left join device d on d.id = p.id
   where p.id = ${id} and p.kind = ${type} and p.kind <> 'group' and p.deleted_at is null)`
@@ -145,7 +150,7 @@ export type CandidateRow = EvaluationRow & { id: string }
 export type Slice = { after: string; limit: number }
 
 /** The table of a kind. */
-const tableOf = (kind: Kind): Statement =>
+export const tableOf = (kind: Kind): Statement =>
   ({ user: sql`"user"`, client: sql`client`, device: sql`device`, group: sql`"group"` })[kind]
 
 /**
@@ -286,6 +291,8 @@ export type ExplanationRow = ExplainedGrant & {
   permits: number
   groups: string
   device: string | null
+  /** 0: on something that whoever asks may not know; absent: all may be known. */
+  is_seen?: number
 }
 
 /** Lists grants of the subject, in force or not, the nearest first; one row at least. */
@@ -324,13 +331,15 @@ export const listAccessOf = (
   after: string,
   limit: number,
   now: number,
+  isSeen: (object_id: Scalar) => Condition = () => TRUE,
 ): Statement<AccessRow> => {
   const who = scalar`${id}`
   return sql`with recursive ${within(who, now)}, ${grantsHeld(who, now, 'withConditional')}
     select held.id, held.subject_id, held.role, held.object_id, g.not_before, held.expires_at,
       held.condition, role.permissions
     from held join role on role.name = held.role join "grant" g on g.id = held.id
-    where held.id > ${after} order by held.id limit ${limit + 1}`
+    where held.id > ${after} and ${isSeen(scalar`held.object_id`)}
+    order by held.id limit ${limit + 1}`
 }
 
 /**
@@ -342,6 +351,7 @@ export const listAccessTo = (
   after: { object_id: string; id: string },
   limit: number,
   now: number,
+  isSeen: (object_id: Scalar) => Condition = () => TRUE,
 ): Statement<{ grants: string }> =>
   sql`with recursive above(id) as (
       select ${id} union select '*'
@@ -356,4 +366,5 @@ export const listAccessTo = (
           and (g.not_before is null or g.not_before <= ${now})
           and (g.expires_at is null or g.expires_at > ${now})
         order by g.id limit ${limit + 1}) one) as grants
-    from above where above.id >= ${after.object_id} order by above.id`
+    from above where above.id >= ${after.object_id} and ${isSeen(scalar`above.id`)}
+    order by above.id`

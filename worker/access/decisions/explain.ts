@@ -7,6 +7,12 @@ import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { loadSettings } from '../../settings.ts'
 import { compileAcl, coversRule } from '../acl_claim.ts'
+import {
+  heldObjects,
+  listExplanationsWithin,
+  listSeenObjects,
+} from '../reach/decision_reach_store.ts'
+import { rightsWithin } from '../reach/rights_within.ts'
 import { type RightsRows, rightsOf } from '../rights.ts'
 import { type ExplainedGrant, type ExplanationRow, listExplanations } from './decision_store.ts'
 import { evaluationRequest, holdsFor } from './evaluation.ts'
@@ -75,9 +81,18 @@ const NOTHING_FOUND = { decision: false, grants: [], rule: null, device_type: nu
 export async function explainDecision(cx: Context, question: Question): Promise<Explanation> {
   const { subject, action, resource, context } = question
   const isOfTopic = resource.type === 'topic' && ['publish', 'subscribe'].includes(action.name)
+  const { id, reach } = cx.actor
+  const wanted = { subject, action: action.name, resource }
   const rows = await cx.db.read({
-    near: listExplanations({ subject, action: action.name, resource }, LOOKED_MAX, cx.now()),
+    near:
+      reach === undefined
+        ? listExplanations(wanted, LOOKED_MAX, cx.now())
+        : listExplanationsWithin(id, reach, wanted, LOOKED_MAX, cx.now()),
     rights: isOfTopic ? rightsOf(subject.id, cx.now()) : null,
+    seen:
+      isOfTopic && reach !== undefined
+        ? listSeenObjects(reach, heldObjects(subject.id, cx.now()))
+        : null,
   })
   const [first] = rows.near
   if (first === undefined || first.usable === null) {
@@ -85,15 +100,19 @@ export async function explainDecision(cx: Context, question: Question): Promise<
   }
   if (first.usable !== 1) return { ...NOTHING_FOUND, reason: 'inactive_subject' }
   if (!Array.isArray(rows.rights)) {
-    return explainTopic(cx, subject.id, action.name as 'publish', resource.id, rows.rights)
+    // A topic is of no place, so within a reach it is asked of the rules that come from there.
+    const rights = reach === undefined ? rows.rights : rightsWithin(rows.rights, rows.seen)
+    return explainTopic(cx, subject.id, action.name as 'publish', resource.id, rights)
   }
   if (first.object_known !== 1) return { ...NOTHING_FOUND, reason: 'unknown_resource' }
   const looks = rows.near
     .filter((row): row is ExplanationRow => row.id !== null)
     .map((row) => ({ row, lacks: lacksOf(cx, { subject, context }, row) }))
   const deciding = looks.filter(({ lacks }) => lacks.length === 0)
+  const isSeen = ({ row }: { row: ExplanationRow }) => row.is_seen !== 0
   const misses = looks
     .filter(({ lacks }) => lacks.length > 0)
+    .filter(isSeen)
     .sort((a, b) => a.lacks.length - b.lacks.length)
     .slice(0, MISSES_MAX)
     .map(({ row, lacks }) => ({ grant: describeHeld(row), lacks }))
@@ -102,7 +121,7 @@ export async function explainDecision(cx: Context, question: Question): Promise<
     ...NOTHING_FOUND,
     decision: isGranted,
     reason: isGranted ? 'granted' : 'not_granted',
-    grants: deciding.map(({ row }) => describeHeld(row)),
+    grants: deciding.filter(isSeen).map(({ row }) => describeHeld(row)),
     misses: isGranted ? [] : misses,
   }
 }

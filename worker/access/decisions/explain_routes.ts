@@ -14,6 +14,7 @@ export function explainOperations(api: Api): void {
     at: 'POST /access/v1/explain',
     summary: 'Which grant or rule decides, or what is lacking',
     scope: 'access:read',
+    isWithinReach: true,
     body: explainRequest,
     answers: { 200: json(explainAnswer, 'The decision, and why it is so') },
     async run(c, { body }) {
@@ -26,6 +27,7 @@ export function explainOperations(api: Api): void {
     at: 'GET /access/v1/subjects/{id}/access',
     summary: 'The grants that a principal holds, itself or by its groups, page by page',
     scope: 'access:read',
+    isWithinReach: true,
     params: byId,
     query: listQuery,
     answers: { 200: json(listOf(accessSchema), 'A page of grants in force') },
@@ -36,6 +38,7 @@ export function explainOperations(api: Api): void {
     at: 'GET /access/v1/objects/{id}/access',
     summary: 'The grants that reach an object, page by page',
     scope: 'access:read',
+    isWithinReach: true,
     params: byId,
     query: listQuery,
     answers: { 200: json(listOf(accessSchema), 'A page of grants in force') },

@@ -3,6 +3,13 @@
 // or none, while there are more: then `page.next_token` is not empty.
 import { decodeCursor, encodeCursor, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
+import { seal, UnsealError, unseal } from '../../crypto.ts'
+import { Problem } from '../../errors.ts'
+import {
+  listActionsWithin,
+  listResourcesWithin,
+  listSubjectsWithin,
+} from '../reach/decision_reach_store.ts'
 import {
   type CandidateRow,
   isKept,
@@ -75,10 +82,8 @@ function answerOf<Result>(
   return { results: [...results], page: { next_token, count: results.length } }
 }
 
-/** The page from rows that were looked at, of which not all may be in it. */
+/** The page from rows that were looked at, of which not all may be in it, and where to go on. */
 function pageOfCandidates(
-  cx: Context,
-  kind: string,
   type: string,
   rows: readonly CandidateRow[],
   { limit }: Slice,
@@ -89,7 +94,7 @@ function pageOfCandidates(
   const looked = rows.length === limit + 1 || rows.length === WALKED_MAX ? rows.at(-1) : undefined
   const last = found.length > limit ? shown.at(-1) : looked
   const results = shown.map(({ id }) => ({ type, id }))
-  return answerOf(cx, kind, results, last?.id ?? null)
+  return { results, next: last?.id ?? null }
 }
 
 /** One round trip. Throws Problem for a token of another question. */
@@ -97,19 +102,40 @@ export async function searchSubjects(cx: Context, request: SubjectSearch) {
   const { action, resource, context, page } = request
   const { type } = request.subject
   const kind = kindOf('subjects', [type, action.name, resource.type, resource.id, context])
-  const slice = { after: decodeCursor(cx, kind, page.token), limit: page.limit }
+  const { reach } = cx.actor
+  const after = decodeCursor(cx, kind, page.token)
+  const slice = {
+    after: reach === undefined ? after : await openPlace(cx, after),
+    limit: page.limit,
+  }
   if (!isKept(type) || type === 'group')
     return answerOf<{ type: string; id: string }>(cx, kind, [], null)
   const question = { kind: type, action: action.name, resource }
-  const rows = await cx.db.read(listSubjectCandidates(question, slice, cx.now()))
-  return pageOfCandidates(
-    cx,
-    kind,
-    type,
-    rows,
-    slice,
-    (row) => decisionOf(cx, { subject: { type, id: row.id }, context }, row).decision,
+  const rows = await cx.db.read(
+    reach === undefined
+      ? listSubjectCandidates(question, slice, cx.now())
+      : listSubjectsWithin(reach, question, slice, cx.now()),
   )
+  const isFound = (row: CandidateRow) =>
+    decisionOf(cx, { subject: { type, id: row.id }, context }, row).decision
+  const { results, next } = pageOfCandidates(type, rows, slice, isFound)
+  return answerOf(cx, kind, results, reach === undefined ? next : await sealPlace(cx, next))
+}
+
+const PLACE = 'cursor:subjects'
+
+/** The last who was looked at may be somebody whom a search within a reach does not name. */
+const sealPlace = (cx: Context, last: string | null): Promise<string | null> =>
+  last === null ? Promise.resolve(null) : seal(cx, PLACE, last, 'seal tokens')
+
+async function openPlace(cx: Context, sealed: string): Promise<string> {
+  if (sealed === '') return ''
+  try {
+    return await unseal(cx, PLACE, sealed, 'seal tokens')
+  } catch (error) {
+    if (!(error instanceof UnsealError)) throw error
+    throw new Problem('invalid_request', 'the page token is not one of this search')
+  }
 }
 
 /** One round trip. Throws Problem for a token of another question. */
@@ -121,15 +147,15 @@ export async function searchResources(cx: Context, request: ResourceSearch) {
   // Objects of other programs are not known here one by one.
   if (!isKept(type)) return answerOf<{ type: string; id: string }>(cx, kind, [], null)
   const question = { subject, action: action.name, kind: type }
-  const rows = await cx.db.read(listResourceCandidates(question, slice, cx.now()))
-  return pageOfCandidates(
-    cx,
-    kind,
-    type,
-    rows,
-    slice,
-    (row) => decisionOf(cx, { subject, context }, row).decision,
+  const { id, reach } = cx.actor
+  const rows = await cx.db.read(
+    reach === undefined
+      ? listResourceCandidates(question, slice, cx.now())
+      : listResourcesWithin(id, reach, question, slice, cx.now()),
   )
+  const isFound = (row: CandidateRow) => decisionOf(cx, { subject, context }, row).decision
+  const { results, next } = pageOfCandidates(type, rows, slice, isFound)
+  return answerOf(cx, kind, results, next)
 }
 
 /** One round trip. Throws Problem for a token of another question. */
@@ -137,7 +163,12 @@ export async function searchActions(cx: Context, request: ActionSearch) {
   const { subject, resource, context, page } = request
   const kind = kindOf('actions', [subject.type, subject.id, resource.type, resource.id, context])
   const after = decodeCursor(cx, kind, page.token)
-  const rows = await cx.db.read(listActions({ subject, resource }, cx.now()))
+  const { id, reach } = cx.actor
+  const rows = await cx.db.read(
+    reach === undefined
+      ? listActions({ subject, resource }, cx.now())
+      : listActionsWithin(id, reach, { subject, resource }, cx.now()),
+  )
   const names = rows
     .filter(({ usable, object_known }) => usable === 1 && object_known === 1)
     .filter(

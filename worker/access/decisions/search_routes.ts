@@ -23,6 +23,7 @@ export function searchOperations(api: Api): void {
     at: `POST ${SUBJECT_SEARCH}`,
     summary: 'Which subjects may do this on that resource? (AuthZEN)',
     scope: 'access:read',
+    isWithinReach: true,
     body: subjectSearchRequest,
     answers: { 200: json(foundPrincipals, 'A page of subjects') },
     async run(c, { body }) {
@@ -35,6 +36,7 @@ export function searchOperations(api: Api): void {
     at: `POST ${RESOURCE_SEARCH}`,
     summary: 'On which resources may this subject do this? (AuthZEN)',
     scope: 'access:read',
+    isWithinReach: true,
     body: resourceSearchRequest,
     answers: { 200: json(foundPrincipals, 'A page of resources') },
     async run(c, { body }) {
@@ -47,6 +49,7 @@ export function searchOperations(api: Api): void {
     at: `POST ${ACTION_SEARCH}`,
     summary: 'What may this subject do on that resource? (AuthZEN)',
     scope: 'access:read',
+    isWithinReach: true,
     body: actionSearchRequest,
     answers: { 200: json(foundActions, 'A page of actions') },
     async run(c, { body }) {

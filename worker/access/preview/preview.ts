@@ -7,14 +7,18 @@
 import type { AclRule } from '../../../policy/acl.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
+import { scalar, sql } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { loadSettings } from '../../settings.ts'
 import { type CompiledAcl, compileAcl, coversRule } from '../acl_claim.ts'
 import { aclSchema, storedAcl } from '../acl_templates.ts'
 import { conditionSchema, readsOf } from '../conditions/expression.ts'
 import { grantEndSchema, grantObjectSchema } from '../grants.ts'
-import { idSchema, principalReference } from '../principals.ts'
-import { rightsOf } from '../rights.ts'
+import { findPrincipal, idSchema, principalReference } from '../principals.ts'
+import { listSeenObjects } from '../reach/decision_reach_store.ts'
+import { assertEverywhere, isWithinReach } from '../reach/reach.ts'
+import { rightsWithin } from '../reach/rights_within.ts'
+import { type RightsRows, rightsOf } from '../rights.ts'
 import type { Supposition } from '../rights_store.ts'
 import { permissionSchema } from '../roles.ts'
 import { idOfSubject } from '../store.ts'
@@ -27,10 +31,8 @@ import {
   subjectOfGrant,
   subjectsOfRole,
 } from './preview_store.ts'
-import { widthFault } from './wide_rights.ts'
+import { EXAMINED_MAX, TOO_WIDE, widthFault } from './wide_rights.ts'
 
-/** Most holders that one preview looks at. */
-const EXAMINED_MAX = 20
 /** Most rules that an answer lists. */
 const SHOWN_MAX = 20
 
@@ -101,7 +103,10 @@ const missing = (pointer: string, detail: string) =>
   ])
 
 /** Those that the change concerns, and how rights are under it. */
-function planOf(change: Change): {
+function planOf(
+  cx: Context,
+  change: Change,
+): {
   subjects: Parameters<typeof listConcerned>[0]
   supposed: Supposition
 } {
@@ -115,7 +120,8 @@ function planOf(change: Change): {
   }
   if (delete_grant !== undefined) {
     const without = JSON.stringify([delete_grant])
-    return { subjects: subjectOfGrant(delete_grant), supposed: { without } }
+    const isSeen = isWithinReach(cx, scalar`object_id`)
+    return { subjects: subjectOfGrant(delete_grant, isSeen), supposed: { without } }
   }
   const membership = add_member ?? remove_member
   if (membership !== undefined) {
@@ -133,14 +139,28 @@ function planOf(change: Change): {
 export async function previewChange(cx: Context, change: Change): Promise<Preview> {
   const { acl_max_rules } = await loadSettings(cx)
   const { role, device_type, create_grant } = change
-  const { subjects, supposed } = planOf(change)
+  const { subjects, supposed } = planOf(cx, change)
+  const { reach } = cx.actor
+  if (role !== undefined || device_type !== undefined) {
+    assertEverywhere(cx, role === undefined ? '/device_type' : '/role', 'is the same everywhere')
+  }
+  const object = create_grant?.object
   const roleName = role?.name ?? create_grant?.role
   const group = (change.add_member ?? change.remove_member)?.group
   const rows = await cx.db.read({
-    concerned: listConcerned(subjects, EXAMINED_MAX + 1, cx.now()),
+    concerned: sql<{ id: string }>`select id from (
+      ${listConcerned(subjects, EXAMINED_MAX + 1, cx.now())})
+      where ${isWithinReach(cx, scalar`id`)}`,
+    object:
+      object === undefined || reach === undefined
+        ? []
+        : [findPrincipal(object, isWithinReach(cx, object))],
     role: roleName === undefined ? [] : [roleContent(roleName)],
-    group: group === undefined ? [] : [groupOf(group)],
+    group: group === undefined ? [] : [groupOf(group, isWithinReach(cx, group))],
   })
+  if (object !== undefined && reach !== undefined && rows.object.length === 0) {
+    throw missing('/object', 'there is no such device or group')
+  }
   const [content] = rows.role
   if (roleName !== undefined && content === undefined) {
     throw missing('/role', 'there is no such role')
@@ -156,17 +176,26 @@ export async function previewChange(cx: Context, change: Change): Promise<Previe
     role === undefined || content === undefined
       ? supposed
       : {
-          role: {
-            name: role.name,
-            permissions: JSON.stringify(role.permissions ?? JSON.parse(content.permissions)),
-            acl: role.acl === undefined ? content.acl : storedAcl(role.acl),
-          },
+          roles: JSON.stringify([
+            {
+              name: role.name,
+              permissions: JSON.stringify(role.permissions ?? JSON.parse(content.permissions)),
+              acl: role.acl === undefined ? content.acl : storedAcl(role.acl),
+            },
+          ]),
         }
   const ids = rows.concerned.slice(0, EXAMINED_MAX).map(({ id }) => id)
   const read = await cx.db.read({
     before: Object.fromEntries(ids.map((id, i) => [i, rightsOf(id, cx.now())])),
     after: Object.fromEntries(ids.map((id, i) => [i, rightsOf(id, cx.now(), under)])),
   })
+  const objects = Object.values({ ...read.before, ...read.after })
+    .concat(Object.values(read.before))
+    .flatMap(({ grants }) => grants.map(({ object_id }) => object_id))
+  const seen =
+    reach === undefined
+      ? []
+      : await cx.db.read(listSeenObjects(reach, scalar`${JSON.stringify([...new Set(objects)])}`))
   const gains: Preview['gains'] = { count: 0, rules: [] }
   const loses: Preview['loses'] = { count: 0, rules: [] }
   const unfit: Preview['unfit'] = []
@@ -177,11 +206,15 @@ export async function previewChange(cx: Context, change: Change): Promise<Previe
     const own = then.ownDevice.map((row) =>
       device_type === undefined ? row : { ...row, type_acl: storedAcl(device_type.acl) },
     )
-    const before = compileAcl(silent, subject, now, acl_max_rules)
-    const after = compileAcl(silent, subject, { ...then, ownDevice: own }, acl_max_rules)
-    const reason = widthFault(after, acl_max_rules)
-    if (reason !== null) unfit.push({ subject, reason })
-    compare(subject, rulesOf(before), rulesOf(after), gains, loses)
+    const rulesFrom = (rights: RightsRows) => compileAcl(silent, subject, rights, acl_max_rules)
+    const whole = { ...then, ownDevice: own }
+    const reason = widthFault(rulesFrom(whole), acl_max_rules)
+    if (reason !== null) {
+      unfit.push({ subject, reason: reach === undefined ? reason : TOO_WIDE })
+    }
+    const shown = (rights: RightsRows) =>
+      rulesOf(rulesFrom(reach === undefined ? rights : rightsWithin(rights, seen)))
+    compare(subject, shown(now), shown(whole), gains, loses)
   }
   return {
     examined: ids.length,

@@ -9,6 +9,7 @@ export function previewOperations(api: Api): void {
     at: 'POST /access/v1/preview',
     summary: 'Who would gain and lose which topics by a change, and whose token would not fit',
     scope: 'access:read',
+    isWithinReach: true,
     body: previewRequest,
     answers: { 200: json(previewAnswer, 'The differences') },
     run: async (c, { body }) => c.json(await previewChange(c.var.cx, body), 200),

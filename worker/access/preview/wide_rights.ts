@@ -1,19 +1,57 @@
-// Rights that are too wide for a token. A change that gives somebody more rules than a token may
-// have is refused when it is made: else it would be taken, and the next token refused.
+// Rights that are too wide for a token. A change after which somebody has more rules than a token
+// may have is refused when it is made: else it would be taken, and the next token refused. Looked
+// at are those whose rights the change makes: the first `EXAMINED_MAX` of them, where there are
+// more. Somebody whose rights were too wide before the change hinders nobody.
+// Two changes at once could each fit and not both. So what was read is a demand of the write: a
+// mark of the grants, roles and groups of each who was looked at (`demandSameRights`). Rules
+// themselves are compiled from conditions and templates, which SQL cannot do, so the write cannot
+// count them. Groups and devices that come at the same moment are in no mark: then the token is
+// refused, in words that say so.
 import type { Context } from '../../context.ts'
-import type { Scalar } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  refuseUnless,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { loadSettings } from '../../settings.ts'
-import { type CompiledAcl, compileAcl } from '../acl_claim.ts'
+import { type CompiledAcl, compileAcl, placesByReference } from '../acl_claim.ts'
 import { type RightsRows, rightsOf } from '../rights.ts'
-import type { Supposition } from '../rights_store.ts'
+import type { OwnDeviceRow, Supposition } from '../rights_store.ts'
+import { rightsMark } from './preview_store.ts'
+
+/** Most people, clients and devices that are looked at for one change. */
+export const EXAMINED_MAX = 20
+
+/** The reason for an actor that reaches some places alone: numbers would tell of other places. */
+export const TOO_WIDE = 'more rules than a token can hold (setting acl_max_rules)'
 
 /** Characters of rules that fit into a token beside its other claims. */
 const RULES_MAX_CHARS = 5_400
 
-/** The rights of the subject of a change, as they would be: a group for a read batch. */
-export const supposedRightsOf = (cx: Context, subject: string | Scalar, supposed: Supposition) =>
-  rightsOf(subject, cx.now(), supposed)
+/** The rights of somebody as they are and as they would be: a group for a read batch. */
+export const lookAtRights = (cx: Context, subject: string | Scalar, supposed: Supposition) => ({
+  before: rightsOf(subject, cx.now()),
+  after: rightsOf(subject, cx.now(), supposed),
+  mark: markOf(subject, cx.now()),
+})
+
+const markOf = (subject: string | Scalar, now: number): Statement<{ mark: string; at: number }> =>
+  sql`select ${rightsMark(typeof subject === 'string' ? scalar`${subject}` : subject, now)} as mark,
+    ${now} as at`
+
+type Look = {
+  before: RightsRows
+  after: RightsRows
+  mark: readonly { mark: string; at: number }[]
+}
+
+/** The state of somebody's rights when they were read. */
+export type Mark = { id: string; mark: string; at: number }
 
 /** Why no token could have these rules, in words; or null. */
 export function widthFault(compiled: CompiledAcl, acl_max_rules: number): string | null {
@@ -24,24 +62,19 @@ export function widthFault(compiled: CompiledAcl, acl_max_rules: number): string
     : `${size} characters of rules, of which ${RULES_MAX_CHARS} fit, whatever acl_max_rules says`
 }
 
-/**
- * Throws Problem where the subject would have more rules than a token may. `pointer` is the member
- * of the request that gives them.
- */
-export async function assertFitsToken(
-  cx: Context,
-  subject_id: string,
-  rows: RightsRows,
-  pointer: string,
-): Promise<void> {
-  const { acl_max_rules } = await loadSettings(cx)
+/** The same of rows; a token by reference has no rules, and one rule fits whatever is set. */
+async function faultOf(cx: Context, id: string, rows: RightsRows): Promise<string | null> {
+  if (placesByReference(rows) !== null) return null
   const silent = { ...cx, log: () => {} }
-  const compiled = compileAcl(silent, subject_id, rows, acl_max_rules)
-  const fault = widthFault(compiled, acl_max_rules)
-  if (fault === null) return
-  throw new Problem(
+  if (widthFault(compileAcl(silent, id, rows, 1), 1) === null) return null
+  const { acl_max_rules } = await loadSettings(cx)
+  return widthFault(compileAcl(silent, id, rows, acl_max_rules), acl_max_rules)
+}
+
+const tooWide = (who: string, fault: string, pointer: string) =>
+  new Problem(
     'conflict',
-    `${subject_id} would get no token any more: ${fault}`,
+    `${who} would get no token any more: ${fault}`,
     [
       {
         pointer,
@@ -52,4 +85,75 @@ export async function assertFitsToken(
     ],
     'too_many_rules',
   )
+
+/**
+ * Throws Problem where somebody would have more rules than a token may. `pointer` is the member of
+ * the request that gives them. Answers the mark for the write.
+ */
+export async function assertFits(
+  cx: Context,
+  id: string,
+  { before, after, mark }: Look,
+  pointer: string,
+): Promise<Mark[]> {
+  const fault = await faultOf(cx, id, after)
+  if (fault !== null && (await faultOf(cx, id, before)) === null) {
+    throw tooWide(id, cx.actor.reach === undefined ? fault : TOO_WIDE, pointer)
+  }
+  return mark.map((one) => ({ id, ...one }))
+}
+
+/** Whether somebody's rights, as they would be, fit into a token, or did not before either. */
+export async function fits(cx: Context, { before, after }: Omit<Look, 'mark'>): Promise<boolean> {
+  return (await faultOf(cx, '', after)) === null || (await faultOf(cx, '', before)) !== null
+}
+
+/**
+ * The same for the first of many who hold rights that a change makes wider. `own`: the devices
+ * among them, as they would be. One round trip, and none where there is nobody.
+ */
+export async function assertHoldersFit(
+  cx: Context,
+  concerned: readonly { id: string }[],
+  supposed: Supposition,
+  pointer: string,
+  own: (row: OwnDeviceRow) => OwnDeviceRow = (row) => row,
+): Promise<Mark[]> {
+  const ids = [...new Set(concerned.map(({ id }) => id))].slice(0, EXAMINED_MAX)
+  if (ids.length === 0) return []
+  const looks = await cx.db.read(
+    Object.fromEntries(ids.map((id, i) => [i, lookAtRights(cx, id, supposed)])),
+  )
+  const marks: Mark[] = []
+  for (const [i, id] of ids.entries()) {
+    const look = looks[i]
+    if (look === undefined) continue
+    const after = { ...look.after, ownDevice: look.after.ownDevice.map(own) }
+    // An actor that reaches some places alone may not know who else has rights there.
+    const isKnown = cx.actor.reach === undefined || id === cx.actor.id
+    try {
+      marks.push(...(await assertFits(cx, id, { ...look, after }, pointer)))
+    } catch (error) {
+      if (isKnown || !(error instanceof Problem)) throw error
+      throw tooWide('somebody who has rights there', TOO_WIDE, pointer)
+    }
+  }
+  return marks
+}
+
+/**
+ * Demands that the rights which were looked at are the same still. `done` holds when this very
+ * request has made its change already.
+ */
+export const demandSameRights = (done: Condition, marks: readonly Mark[]): Statement[] => {
+  const [first] = marks
+  if (first === undefined) return []
+  return [
+    refuseUnless(
+      condition`${done} or not exists (select 1 from json_each(${JSON.stringify(marks)}) seen
+        where seen.value ->> 'mark'
+          is not ${rightsMark(scalar`seen.value ->> 'id'`, first.at)})`,
+      'rights_changed',
+    ),
+  ]
 }

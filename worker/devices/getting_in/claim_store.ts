@@ -69,13 +69,26 @@ export const endClaimTokensOf = (
 export const countClaimTokensOf = (cx: Context, group_id: string): Scalar =>
   scalar`(select count(*) from claim_batch where ${opensInto(cx, group_id)})`
 
-export const claimBatchIsOpen = (id: string): Condition =>
-  condition`exists (select 1 from claim_batch where id = ${id} and revoked_at is null)`
-
 /** The devices of a batch that may still act. */
 const ofBatch = (id: string): Condition =>
   condition`id in (select device_id from claim_use where batch_id = ${id})
     and status in ('active', 'unclaimed')`
+
+/**
+ * The event of a revocation, with the number of devices that it suspends; none where the token had
+ * ended and no device is left. Stands before the changes.
+ */
+export const appendClaimRevocation = (cx: Context, id: string, suspends: boolean): Statement => {
+  const n = suspends ? sql`(select count(*) from device where ${ofBatch(id)})` : sql`0`
+  return appendEventOfEach(
+    cx,
+    { type: 'claim_batch.revoked', subject_id: null, data: { devices: 0 } },
+    sql`select ${`revoked_${id}_${cx.rid}`} as key, id as subject_id,
+        json_object('devices', n) as data
+      from (select id, revoked_at, ${n} as n from claim_batch where id = ${id})
+      where revoked_at is null or n > 0`,
+  )
+}
 
 export const countDevicesOfBatch = (id: string): Statement<{ n: number }> =>
   sql`select count(*) as n from device where ${ofBatch(id)}`
@@ -127,6 +140,7 @@ export type ClaimedRow = {
   type: string | null
   metadata: string | null
   released_at: number | null
+  version: number | null
   came_by: 0 | 1
   /** It has serial numbers, and none of them is in the list of the token. */
   is_unlisted: 0 | 1
@@ -136,7 +150,7 @@ export const findClaimedDevices = (
   hash: string,
   numbers: readonly KeyedHardwareId[],
 ): Statement<ClaimedRow> =>
-  sql`select distinct h.device_id, d.status, d.type, d.metadata, d.released_at,
+  sql`select distinct h.device_id, d.status, d.type, d.metadata, d.released_at, d.version,
       exists (select 1 from claim_use u join claim_batch b on b.id = u.batch_id
         where u.device_id = h.device_id and b.hash = ${hash}) as came_by,
       exists (select 1 from hardware_id s where s.device_id = h.device_id and s.kind = 'serial')
@@ -154,12 +168,13 @@ export const findClaimedDevices = (
 export const listKeysOf = (
   numbers: readonly KeyedHardwareId[],
 ): Statement<{
+  id: string
   device_id: string
   jwk: string | null
   not_before: number | null
   expires_at: number | null
 }> =>
-  sql`select c.device_id, c.jwk, c.not_before, c.expires_at
+  sql`select distinct c.id, c.device_id, c.jwk, c.not_before, c.expires_at
     from json_each(${JSON.stringify(numbers)}) j
       cross join hardware_id h on h.kind = j.value ->> 'kind' and h.key = j.value ->> 'key'
       cross join device_credential c on c.device_id = h.device_id
@@ -178,13 +193,22 @@ export const useClaimProof = (cx: Context, hash: string, expires_at: number): St
 export const isCounted = (cx: Context): Condition =>
   condition`exists (select 1 from claim_use where rid = ${cx.rid})`
 
-/** Demands a state of the device before the claim. */
-export const demandUnclaimed = (cx: Context, device_id: string): Statement =>
-  refuseUnless(
-    condition`${isCounted(cx)} or exists (
-      select 1 from device where id = ${device_id} and status = 'unclaimed')`,
+/** Demands that the device waits for its claim as it was read, with the same keys. */
+export const demandUnclaimed = (
+  cx: Context,
+  device_id: string,
+  { version, keys }: { version: number | null; keys: readonly string[] },
+): Statement => {
+  const present = sql`select id from device_credential
+    where device_id = ${device_id} and revoked_at is null`
+  const known = sql`select value from json_each(${JSON.stringify(keys)})`
+  return refuseUnless(
+    condition`${isCounted(cx)} or (exists (select 1 from device
+        where id = ${device_id} and status = 'unclaimed' and version = ${version})
+      and not exists (${present} except ${known}) and not exists (${known} except ${present}))`,
     'claim_again',
   )
+}
 
 /** Demands that nobody has one of the numbers, not even a device that is gone. */
 export const demandNewNumbers = (cx: Context, numbers: readonly KeyedHardwareId[]): Statement =>

@@ -13,10 +13,11 @@ import { typeNameSchema } from '../device_types.ts'
 import { withKeys } from '../hardware_ids.ts'
 import { missingReferences } from '../refusals.ts'
 import { findReferences } from '../store.ts'
+import { assertDeviceFits, readsOfWidth } from '../width.ts'
 import { lackingForBatch, madeNow } from './claim_makers.ts'
 import {
+  appendClaimRevocation,
   type ClaimBatchRow,
-  claimBatchIsOpen,
   countDevicesOfBatch,
   demandPlainDevices,
   findClaimBatch,
@@ -106,8 +107,10 @@ export async function createClaimToken(
   const read = await cx.db.read({
     references: findReferences('', type, groups, null, null),
     maker: findMakerEpoch(cx),
+    width: readsOfWidth(cx, '', type, JSON.stringify(groups)),
   })
   const [found] = read.references
+  const { width } = read
   if (found?.type_exists !== 1) {
     throw missingReferences([{ pointer: '/type', detail: 'there is no such device type' }])
   }
@@ -118,6 +121,8 @@ export async function createClaimToken(
   if (kinds !== null && !kinds.includes('jwk')) {
     throw missingReferences([{ pointer: '/type', detail: 'does not take keys of devices (jwk)' }])
   }
+  const one = { id: randomId(cx, 'dev'), type, groups, metadata: '{}', tags: '[]' }
+  await assertDeviceFits(cx, { ...one, mqtt_client_id: null }, width, '/group')
   const claim_token = `clt_${randomToken(cx)}`
   const row: ClaimBatchRow = {
     id: randomId(cx, 'clb'),
@@ -176,28 +181,20 @@ export async function revokeClaimToken(
   id: string,
   devices: 'suspend' | 'keep',
 ): Promise<z.infer<typeof claimTokenSchema> & { devices_suspended: number }> {
-  const {
-    batch: [batch],
-    count: [count],
-  } = await cx.db.read({ batch: findClaimBatch(id), count: countDevicesOfBatch(id) })
+  const [batch] = await cx.db.read(findClaimBatch(id))
   if (batch === undefined) throw noToken()
   const suspends = devices === 'suspend'
-  const devices_suspended = suspends ? (count?.n ?? 0) : 0
   const lacking = lackingForBatch(cx, batch)
-  const event = {
-    type: 'claim_batch.revoked',
-    subject_id: id,
-    data: { devices: devices_suspended },
-  } as const
   const write = () =>
     cx.db.write({
       power: [
         ...demandPower(lacking),
         ...(suspends && !mayAll(cx) ? [demandPlainDevices(id)] : []),
       ],
+      // Devices come in until here.
+      count: suspends ? countDevicesOfBatch(id) : null,
       changes: [
-        ...(batch.revoked_at === null ? [appendEvent(cx, event, claimBatchIsOpen(id))] : []),
-        ...(batch.revoked_at !== null && devices_suspended > 0 ? [appendEvent(cx, event)] : []),
+        appendClaimRevocation(cx, id, suspends),
         updateClaimRevocation(cx, id),
         ...(suspends ? suspendDevicesOfBatch(cx, id) : []),
       ],
@@ -206,9 +203,10 @@ export async function revokeClaimToken(
   try {
     const {
       row: [row],
+      count: [count],
     } = await nameLacks(cx, lacking, write)
     if (row === undefined) throw noToken()
-    return { ...describeClaimToken(row), devices_suspended }
+    return { ...describeClaimToken(row), devices_suspended: count?.n ?? 0 }
   } catch (error) {
     if (!(error instanceof BatchRefused)) throw error
     throw new Problem('conflict', 'the devices were changed at the same time; try again')

@@ -7,8 +7,8 @@ import { insertMembership } from '../../access/groups.ts'
 import { as, type Context } from '../../context.ts'
 import { randomId, sha256 } from '../../crypto.ts'
 import { type Answers, BatchRefused } from '../../db/database.ts'
-import type { Statement } from '../../db/sql.ts'
-import { OAuthError } from '../../errors.ts'
+import { type Statement, scalar } from '../../db/sql.ts'
+import { OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { parseJsonObject } from '../../http.ts'
 import { readJwtHeader } from '../../keys/jwt_header.ts'
@@ -22,6 +22,7 @@ import { type HardwareId, hardwareIdsSchema, withKeys } from '../hardware_ids.ts
 import { type DeviceJwk, deviceJwkSchema, type JwkInput, keptJwk, thumbprintOf } from '../jwk.ts'
 import { refusalOf } from '../refusals.ts'
 import { deviceExists, findDeviceById, groupIsThere } from '../store.ts'
+import { assertDeviceFits, readsOfWidth } from '../width.ts'
 import { demandMaker, noteMaker } from './claim_makers.ts'
 import {
   activateClaimed,
@@ -94,6 +95,13 @@ export async function claimDevice(cx: Context, body: Record<string, unknown>): P
     claimed: findClaimedDevices(hash, claim.numbers),
     keys: listKeysOf(claim.numbers),
     takesKeys: takesKeys(hash),
+    width: readsOfWidth(
+      cx,
+      '',
+      scalar`(select type from claim_batch where hash = ${hash})`,
+      scalar`(select json_group_array(group_id) from claim_batch
+        where hash = ${hash} and group_id is not null)`,
+    ),
   })
   const [batch] = rows.batch
   if (!(await judgeSecret(cx, GUESSES, rows.guesses, () => batch !== undefined))) {
@@ -108,6 +116,7 @@ export async function claimDevice(cx: Context, body: Record<string, unknown>): P
   }
   if (rows.takesKeys.length === 0) throw badToken('claim_over')
   const { id, is_new, statements } = planClaim(cx, claim, batch, rows)
+  if (is_new) await assertClaimedFits(cx, id, batch, rows.width)
   const demands = is_new ? [demandMaker(cx, batch)] : []
   try {
     const { device } = await cx.db.write({
@@ -127,6 +136,23 @@ export async function claimDevice(cx: Context, body: Record<string, unknown>): P
   }
 }
 
+/** Places and roles may have changed since the claim token was made. */
+async function assertClaimedFits(
+  cx: Context,
+  id: string,
+  { type, group_id }: ClaimBatchRow,
+  width: Parameters<typeof assertDeviceFits>[2],
+): Promise<void> {
+  const groups = group_id === null ? [] : [group_id]
+  const device = { id, type, groups, metadata: '{}', tags: '[]', mqtt_client_id: null }
+  try {
+    await assertDeviceFits(cx, device, width, '')
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    throw refused('access_denied', 'too_many_rules', 'the rules there do not fit into a token')
+  }
+}
+
 function refusalOfClaim(error: unknown): OAuthError | null {
   if (error instanceof BatchRefused && error.reason === 'claim_proof_used') {
     return refused('invalid_request', 'claim_proof_used', 'the proof was used before')
@@ -142,6 +168,7 @@ function refusalOfClaim(error: unknown): OAuthError | null {
 
 type Rows = Pick<Answers<{ claimed: Statement<ClaimedRow> }>, 'claimed'> & {
   keys: {
+    id: string
     device_id: string
     jwk: string | null
     not_before: number | null
@@ -206,7 +233,7 @@ function planClaim(
     id,
     is_new: true,
     statements: [
-      demandUnclaimed(cx, id),
+      demandUnclaimed(cx, id, { version: present.version, keys: keys.map((one) => one.id) }),
       ...useClaimToken(cx, batch.id, id),
       activateClaimed(cx, id),
       ...(batch.group_id === null

@@ -12,6 +12,7 @@ import { BatchRefused, ConstraintViolation } from '../../db/database.ts'
 import { condition, refuseUnless, type Statement } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { contextOfJob, textOfActor } from '../bulk/job_actor.ts'
 import {
   CLAIM_CODE_TTL,
   claimCodeCreation,
@@ -41,9 +42,13 @@ import {
   insertDevices,
   type OwnedHardwareId,
 } from './import_store.ts'
+import { findFitting, type RowsWidth, readsOfRows } from './import_width.ts'
 
 /** Rows that are stored together. */
 const CHUNK = 500
+
+/** Seconds after which the actor is looked at again. */
+const LOOKED_EVERY = 10
 
 const CURSOR = 'device import'
 
@@ -106,7 +111,8 @@ type Candidate = {
   keys: readonly string[]
   wantsCode: boolean
 }
-type Chunk = { rows: Candidate[]; failed: Result[]; last: number }
+/** With the lines of its last row, and of the one before its first. */
+type Chunk = { rows: Candidate[]; failed: Result[]; last: number; before: number }
 
 /**
  * Rows in chunks. A chunk ends before a row that speaks of a device of its own rows, which then
@@ -117,7 +123,7 @@ async function* chunksOf(
   rest: AsyncGenerator<ImportRow>,
   from: number,
 ): AsyncGenerator<Chunk> {
-  let chunk: Chunk = { rows: [], failed: [], last: from }
+  let chunk: Chunk = { rows: [], failed: [], last: from, before: from }
   let seen = new Set<string>()
   for (let next = first; !next.done; next = await rest.next()) {
     const { line } = next.value
@@ -126,7 +132,7 @@ async function* chunksOf(
     const isFull = chunk.rows.length + chunk.failed.length >= CHUNK
     if (isFull || ('keys' in read && read.keys.some((key) => seen.has(key)))) {
       yield chunk
-      chunk = { rows: [], failed: [], last: line }
+      chunk = { rows: [], failed: [], last: line, before: chunk.last }
       seen = new Set()
     }
     chunk.last = line
@@ -168,8 +174,22 @@ async function* importLines(
 ): AsyncGenerator<readonly Line[]> {
   const summary = { created: 0, updated: 0, unchanged: 0, failed: 0 }
   yield [{ job, dry_run }]
+  const actor = textOfActor(cx)
+  let own = cx
+  let looked = cx.now()
   for await (const chunk of chunks) {
-    const results = [...chunk.failed, ...(await importChunk(cx, chunk.rows, job, dry_run))]
+    // The body may come for hours, and an actor whose power ended stores nothing more.
+    if (cx.actor.kind !== 'system' && cx.now() - looked >= LOOKED_EVERY) {
+      looked = cx.now()
+      const found = await contextOfJob(cx, actor)
+      // An import is for one who reaches everything.
+      if (found === null || found.actor.reach !== undefined) {
+        yield [{ line: chunk.before, stopped: 'its actor may change devices no more' }]
+        break
+      }
+      own = found
+    }
+    const results = [...chunk.failed, ...(await importChunk(own, chunk.rows, job, dry_run))]
     results.sort((a, b) => a.line - b.line)
     for (const { result } of results) summary[result]++
     const resume = encodeCursor(cx, CURSOR, `${job} ${chunk.last}`)
@@ -181,6 +201,7 @@ async function* importLines(
 // --- a chunk ----------------------------------------------------------------------------------
 
 type Standing = {
+  width: RowsWidth
   types: ReadonlyMap<string, DeviceTypeRow>
   groups: ReadonlySet<string>
   taken: ReadonlySet<string>
@@ -204,9 +225,12 @@ async function importChunk(
 ): Promise<Result[]> {
   if (rows.length === 0) return []
   const standing = await readStanding(cx, rows)
-  const results: Result[] = []
+  const { fitting, failed } = await findFitting(cx, rows, standing)
+  const results: Result[] = failed.map(({ row, error }) =>
+    failure(row.line, row.input.id ?? null, errorsOf(error)),
+  )
   const planned: Planned[] = []
-  for (const { line, input, wantsCode } of rows) {
+  for (const { line, input, wantsCode } of fitting) {
     try {
       const row = await planRow(cx, input, standing)
       // A code is shown once: a device that is there keeps the one that it has.
@@ -232,9 +256,11 @@ async function readStanding(cx: Context, rows: readonly Candidate[]): Promise<St
     taken: findTakenIds(ids),
     owners: findOwnersOf(numbers),
     devices: findDevicesOf(ids, numbers),
+    width: readsOfRows(cx, rows),
     actor: rows.some(({ wantsCode }) => wantsCode) ? findEpochOfActor(cx) : null,
   })
   return {
+    width: found.width,
     types: new Map(found.types.map((row) => [row.name, row])),
     groups: new Set(found.groups.map(({ id }) => id)),
     taken: new Set(found.taken.map(({ id }) => id)),

@@ -10,7 +10,8 @@ import { devicesOfImport, type PrintedCode, printCodes } from '../../devices/cla
 import { devicesQuery, listDevices } from '../../devices/listing/device_list.ts'
 import { CannotStart } from '../cannot_start.ts'
 import type { CommandAnswer } from './answer.ts'
-import { DEVICE_FILTERS, filterOf, judged } from './registry.ts'
+import { DEVICE_FILTERS } from './registry.ts'
+import { filterOf, judged } from './registry_words.ts'
 
 type Options = {
   'expires-in'?: string | undefined

@@ -1,11 +1,27 @@
 // `allauth device import`: devices out of a file, read as it is imported.
-// `allauth claim-token create`: a token by which devices come in by themselves.
+// `allauth claim-token`: tokens by which devices come in by themselves.
 import { createReadStream, existsSync } from 'node:fs'
 import type { Context } from '../../context.ts'
-import { claimTokenInput, createClaimToken } from '../../devices/getting_in/claim_tokens.ts'
+import {
+  claimTokenInput,
+  createClaimToken,
+  getClaimToken,
+  listClaimTokens,
+  revokeClaimToken,
+} from '../../devices/getting_in/claim_tokens.ts'
 import { importDevices } from '../../devices/getting_in/device_import.ts'
 import { CannotStart } from '../cannot_start.ts'
 import type { CommandAnswer } from './answer.ts'
+import {
+  type Command,
+  idIn,
+  judged,
+  noneIn,
+  numberIn,
+  paged,
+  pageIn,
+  shown,
+} from './registry_words.ts'
 
 type Line = {
   line?: number
@@ -29,7 +45,7 @@ type ImportOptions = {
 }
 
 /** Rows that fail go to standard error as they are met; the exit code is 1 where one failed. */
-export async function deviceImport(
+async function deviceImport(
   cx: Context,
   file: string,
   { 'dry-run': dry_run = false, resume, json = false }: ImportOptions,
@@ -75,32 +91,26 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Line
   }
 }
 
-type TokenOptions = {
-  type?: string | undefined
-  group?: string[] | undefined
-  name?: string | undefined
-  again?: string | undefined
-  'max-uses'?: string | undefined
-  'expires-in'?: string | undefined
-}
-
-export async function claimTokenCreate(cx: Context, options: TokenOptions): Promise<CommandAnswer> {
-  const { type, group = [], name, again } = options
-  const number = (text: string | undefined) => (text === undefined ? null : Number(text))
-  const uses = number(options['max-uses'])
-  const expires_in = number(options['expires-in'])
-  const judged = claimTokenInput.safeParse({
-    type,
-    ...(group[0] === undefined ? {} : { group: group[0] }),
-    ...(name === undefined ? {} : { name }),
-    ...(again === undefined ? {} : { again }),
-    ...(uses === null ? {} : { uses }),
-    ...(expires_in === null ? {} : { expires_in }),
-  })
-  if (!judged.success) {
-    const faults = judged.error.issues.map((one) => `  ${one.path.join('.')}: ${one.message}`)
-    throw new CannotStart(`The claim token cannot be so:\n${faults.join('\n')}`)
-  }
-  const made = await createClaimToken(cx, judged.data)
-  return { text: made.claim_token, json: made }
-}
+export const GETTING_IN_COMMANDS = {
+  'device import': (cx, words, options) => deviceImport(cx, idIn(words), options),
+  async 'claim-token create'(cx, words, options) {
+    noneIn(words)
+    const { type, group = [], name, again } = options
+    const uses = numberIn('max-uses', options['max-uses'])
+    const expires_in = numberIn('expires-in', options['expires-in'])
+    const input = judged(claimTokenInput, {
+      type,
+      ...(group[0] === undefined ? {} : { group: group[0] }),
+      ...(name === undefined ? {} : { name }),
+      ...(again === undefined ? {} : { again }),
+      ...(uses === undefined ? {} : { uses }),
+      ...(expires_in === undefined ? {} : { expires_in }),
+    })
+    const made = await createClaimToken(cx, input)
+    return { text: made.claim_token, json: made }
+  },
+  'claim-token list': async (cx, _, options) => paged(await listClaimTokens(cx, pageIn(options))),
+  'claim-token get': async (cx, words) => shown(await getClaimToken(cx, idIn(words))),
+  'claim-token revoke': async (cx, words, { keep = false }) =>
+    shown(await revokeClaimToken(cx, idIn(words), keep ? 'keep' : 'suspend')),
+} satisfies Record<string, Command>

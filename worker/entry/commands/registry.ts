@@ -1,6 +1,5 @@
-// Commands about devices, groups, grants and jobs: one table, each with the use case of its
-// operation of /v1.
-import { existsSync, readFileSync } from 'node:fs'
+// Commands about devices, types, groups, grants and jobs, each the use case of its operation of
+// /v1; those of access and getting in are in files of their own. One table has them all.
 import {
   createGrant,
   describeGrant,
@@ -31,43 +30,51 @@ import {
 } from '../../devices/bulk/device_jobs.ts'
 import { jobInput } from '../../devices/bulk/job_schema.ts'
 import { workOnJobs } from '../../devices/bulk/job_work.ts'
-import {
-  authorityInput,
-  changeAuthority,
-  createAuthority,
-  describeAuthority,
-  listAuthorities,
-  removeAuthority,
-} from '../../devices/certificates/authorities.ts'
+import { listCredentials } from '../../devices/credentials.ts'
 import { describeDevice, devicePatch, groupsOf } from '../../devices/device_schema.ts'
+import {
+  changeDeviceType,
+  createDeviceType,
+  describeDeviceType,
+  deviceTypeInput,
+  deviceTypePatch,
+  getDeviceType,
+  listDeviceTypes,
+  removeDeviceType,
+} from '../../devices/device_types.ts'
 import { changeDevice, getDevice } from '../../devices/devices.ts'
+import { release } from '../../devices/getting_in/release.ts'
 import { devicesQuery, listDevices, METADATA_PARAMETER } from '../../devices/listing/device_list.ts'
+import { getReport } from '../../devices/self/report.ts'
+import { demandRotation, demandRotationOfType } from '../../devices/self/rotation.ts'
+import { getSelf } from '../../devices/self/self.ts'
 import { CannotStart } from '../cannot_start.ts'
+import { ACCESS_COMMANDS } from './access.ts'
 import type { CommandAnswer } from './answer.ts'
+import { DEVICE_CA_COMMANDS } from './device_cas.ts'
+import { GETTING_IN_COMMANDS } from './getting_in.ts'
+import type { RegistryCommand } from './registry_usage.ts'
+import {
+  type Command,
+  done,
+  fileIn,
+  filterOf,
+  idIn,
+  judged,
+  noneIn,
+  paged,
+  pageIn,
+  pairIn,
+  type RegistryOptions,
+  said,
+  shown,
+  timeIn,
+} from './registry_words.ts'
 
-export type RegistryOptions = {
-  filter?: string[] | undefined
-  limit?: string | undefined
-  cursor?: string | undefined
-  tag?: string[] | undefined
-  untag?: string[] | undefined
-  from?: string | undefined
-  to?: string | undefined
-  kind?: string | undefined
-  name?: string | undefined
-  parent?: string | undefined
-  type?: string | undefined
-  group?: string[] | undefined
-  'dry-run'?: boolean | undefined
-}
-
-type Command = (
-  cx: Context,
-  words: readonly string[],
-  options: RegistryOptions,
-) => Promise<CommandAnswer>
-
-const COMMANDS: Readonly<Record<string, Command>> = {
+const COMMANDS: Readonly<Record<RegistryCommand, Command>> = {
+  ...ACCESS_COMMANDS,
+  ...GETTING_IN_COMMANDS,
+  ...DEVICE_CA_COMMANDS,
   'device list': async (cx, _, options) =>
     paged(
       await listDevices(
@@ -87,21 +94,36 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const groups = groupsOf(await getDevice(cx, idIn(words))).filter((one) => one !== from)
     return changed(cx, words, { groups: [...new Set([...groups, said(to, '--to GROUP')])] })
   },
-  'device-ca list': async (cx, _, options) => paged(await listAuthorities(cx, pageIn(options))),
-  async 'device-ca create'(cx, words, { type, group }) {
-    const [name, file] = pairIn(words)
-    if (!existsSync(file)) throw new CannotStart(`There is no file ${file}.`)
-    const certificate = readFileSync(file, 'utf8')
-    const input = { name, certificate, device_type: type, group: group?.[0] }
-    return shown(describeAuthority(await createAuthority(cx, judged(authorityInput, input))))
+  async 'device rotate'(cx, words, options) {
+    const id = idIn(words)
+    const rotate_by = timeIn(options)
+    const rows = await demandRotation(cx, id, { rotate_by })
+    return shown({ rotate_by, keys: rows.filter((row) => row.rotate_by === rotate_by).length })
   },
-  'device-ca disable': async (cx, words) =>
-    shown(describeAuthority(await changeAuthority(cx, idIn(words), { enabled: false }, null))),
-  'device-ca enable': async (cx, words) =>
-    shown(describeAuthority(await changeAuthority(cx, idIn(words), { enabled: true }, null))),
-  async 'device-ca delete'(cx, words) {
-    await removeAuthority(cx, idIn(words), null)
+  'device report': async (cx, words) => shown(await getReport(cx, idIn(words))),
+  'device self': async (cx, words) => shown(await getSelf(cx, idIn(words))),
+  'device keys': async (cx, words, options) =>
+    paged(await listCredentials(cx, idIn(words), pageIn(options))),
+  'device release': async (cx, words) =>
+    shown(describeDevice(await release(cx, idIn(words), null))),
+  'type list': async (cx, _, options) => paged(await listDeviceTypes(cx, pageIn(options))),
+  'type get': async (cx, words) => shown(describeDeviceType(await getDeviceType(cx, idIn(words)))),
+  async 'type create'(cx, words, options) {
+    const input = { ...membersIn(options), name: idIn(words) }
+    return shown(describeDeviceType(await createDeviceType(cx, judged(deviceTypeInput, input))))
+  },
+  async 'type change'(cx, words, options) {
+    said(options.file, '--file F')
+    const patch = judged(deviceTypePatch, fileIn(options))
+    return shown(describeDeviceType(await changeDeviceType(cx, idIn(words), patch, null)))
+  },
+  async 'type delete'(cx, words) {
+    await removeDeviceType(cx, idIn(words), null)
     return done
+  },
+  async 'type rotate'(cx, words, options) {
+    const rotate_by = timeIn(options)
+    return shown(await demandRotationOfType(cx, idIn(words), { rotate_by }))
   },
   'group list': async (cx, _, options) => paged(await listGroups(cx, pageIn(options))),
   'group get': async (cx, words) => shown(describeGroup(await getGroup(cx, idIn(words)))),
@@ -149,12 +171,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       ...(tag === undefined ? {} : { tags: tag }),
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
+      ...(options.by === undefined ? {} : { before: timeIn(options) }),
     }
     const input = judged(jobInput, { filter: filterOf(options, DEVICE_FILTERS), change })
     return shown(await (options['dry-run'] === true ? tryJob(cx, input) : startJob(cx, input)))
   },
   async 'job run'(cx, words) {
-    if (words.length > 0) throw new CannotStart(`"${words.join(' ')}" is not understood here.`)
+    noneIn(words)
     await workOnJobs(cx)
     return done
   },
@@ -166,42 +189,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'job undo': async (cx, words) => shown(await undoJob(cx, idIn(words))),
 }
 
-export const registryCommand = (noun: string | undefined, verb: string | undefined) =>
-  COMMANDS[`${noun} ${verb}`]
-
-const done: CommandAnswer = { text: 'done', json: {} }
-
-/** The members of an item that say something, as words. */
-const membersOf = (item: object): [name: string, value: string][] =>
-  Object.entries(item).flatMap(([name, value]: [string, unknown]) => {
-    const isPlain = Array.isArray(value) && value.every((one) => typeof one !== 'object')
-    const text = isPlain
-      ? value.join(',')
-      : typeof value === 'object' && value !== null
-        ? JSON.stringify(value)
-        : String(value ?? '')
-    return ['', '{}', '[]'].includes(text) ? [] : [[name, text] as const satisfies [string, string]]
-  })
-
-const shown = (item: object): CommandAnswer => ({
-  text: membersOf(item)
-    .map(([name, value]) => `${name}: ${value}`)
-    .join('\n'),
-  json: item,
-})
-
-/** A page: a line for each item, then how to go on. */
-const paged = (page: { items: readonly object[]; next_cursor: string | null }): CommandAnswer => ({
-  text: [
-    ...page.items.map((item) =>
-      membersOf(item)
-        .map(([name, value]) => `${name}=${value}`)
-        .join('  '),
-    ),
-    ...(page.next_cursor === null ? [] : [`more: --cursor ${page.next_cursor}`]),
-  ].join('\n'),
-  json: page,
-})
+export const registryCommand = (name: RegistryCommand): Command => COMMANDS[name]
 
 async function changed(
   cx: Context,
@@ -213,26 +201,6 @@ async function changed(
   )
 }
 
-function idIn(words: readonly string[]): string {
-  const [first, ...surplus] = words
-  if (first === undefined || surplus.length > 0) {
-    throw new CannotStart('Say one of them: its name comes behind the command.')
-  }
-  return first
-}
-
-function pairIn([group, member, ...surplus]: readonly string[]): [string, string] {
-  if (group === undefined || member === undefined || surplus.length > 0) {
-    throw new CannotStart('Say GROUP and MEMBER.')
-  }
-  return [group, member]
-}
-
-function said(value: string | undefined, option: string): string {
-  if (value === undefined) throw new CannotStart(`Say ${option}.`)
-  return value
-}
-
 const GRANT_FILTERS = ['subject', 'role', 'object']
 const PAGE_MEMBERS = ['limit', 'cursor']
 export const DEVICE_FILTERS = [
@@ -240,38 +208,9 @@ export const DEVICE_FILTERS = [
   METADATA_PARAMETER,
 ]
 
-/**
- * Reads `--filter NAME=VALUE`, as often as there are filters. A name that is not in `known` is
- * refused: to pass over it would find more than was asked for. One that ends with a dot begins
- * names.
- */
-export const filterOf = (
-  { filter = [] }: Pick<RegistryOptions, 'filter'>,
-  known: readonly string[],
-): Record<string, string> =>
-  Object.fromEntries(
-    filter.map((text) => {
-      const at = text.indexOf('=')
-      if (at < 1) throw new CannotStart(`--filter ${text} is no NAME=VALUE.`)
-      const name = text.slice(0, at)
-      if (!known.some((one) => (one.endsWith('.') ? name.startsWith(one) : name === one))) {
-        throw new CannotStart(`--filter ${name} is no filter. There are: ${known.join(' ')}`)
-      }
-      return [name, text.slice(at + 1)]
-    }),
-  )
-
-function pageIn({ limit = '50', cursor }: RegistryOptions) {
-  const number = Number(limit)
-  if (!(Number.isInteger(number) && number >= 1 && number <= 200)) {
-    throw new CannotStart('--limit is a number from 1 to 200.')
-  }
-  return { limit: number, ...(cursor === undefined ? {} : { cursor }) }
-}
-
-export function judged<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
-  const found = schema.safeParse(value)
-  if (found.success) return found.data
-  const faults = found.error.issues.map((one) => `  ${one.path.join('.')}: ${one.message}`)
-  throw new CannotStart(`This cannot be done:\n${faults.join('\n')}`)
+/** The members of a file of JSON, none without one. */
+function membersIn(options: RegistryOptions): object {
+  const members = fileIn(options) ?? {}
+  if (typeof members === 'object' && members !== null) return members
+  throw new CannotStart(`${options.file} is no JSON object.`)
 }

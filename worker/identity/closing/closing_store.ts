@@ -10,6 +10,7 @@ import { deleteFactorsOf } from '../factors/factor_store.ts'
 import { deleteRemovedFactorsOf } from '../factors/removed_factor_store.ts'
 import { deleteInvitationsOf } from '../invitations/invitation_store.ts'
 import { deleteMailCodesOf } from '../mail_codes/mail_code_store.ts'
+import { deletePlaceAccountsOf } from '../place_accounts/place_account_store.ts'
 import { deleteAccountLinksOf, dropOpenLinks } from '../recovery_store.ts'
 import { type EndAccess, endSessionsOf } from '../sessions.ts'
 import { deleteFailedSignInsOf } from '../sign_in/failed_sign_ins.ts'
@@ -111,6 +112,7 @@ export const userRemoval = (
   deleteAccountLinksOf(id),
   deleteInvitationsOf(id),
   deleteTransfersOf(id),
+  ...deletePlaceAccountsOf(id),
   deleteDecisionsOf(id),
   ...deleteFactorsOf(id),
   ...deleteMailCodesOf(id),

@@ -17,6 +17,7 @@ import {
   addressQuestionPage,
   passwordQuestionPage,
   profileQuestionPage,
+  renewedWayInPage,
   textQuestionPage,
 } from '../../pages/consents/continue_page.ts'
 import { factorQuestionPage, mailCodePage } from '../../pages/consents/factor_question_page.ts'
@@ -35,6 +36,7 @@ import { askForMailCode, proveMailCode } from '../mail_codes/mail_codes.ts'
 import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
 import { fieldOf } from '../own_profile/profile_fields.ts'
 import { sentenceOf } from '../passkeys/own_passkeys_routes.ts'
+import { markRenewalSeen, readRenewal } from '../place_accounts/renewals.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readFactorDemand, readJourney, withJourney } from '../return_to.ts'
@@ -85,6 +87,9 @@ export function continueRoutes(effects: {
       if (first?.kind === 'profile' || first?.kind === 'age') {
         const faulty = await fillProfile(cx, found, first.names, (name) => form.get(name))
         if (faulty.length > 0) return ask(c, way, found, { form, faulty })
+      }
+      if (first?.kind === 'way_in') {
+        await markRenewalSeen(cx, found.user.id, Number(form.get('renewed_at')))
       }
       if (first?.kind === 'consent') {
         const row = found.offered.find(({ key }) => key === first.names[0])
@@ -215,6 +220,12 @@ async function ask(
         wrong.length === 0 ? {} : { error: m('missing.profile_fault', { fields: m.list(names) }) }
       const status = wrong.length === 0 ? 200 : 400
       return c.html(profileQuestionPage({ ...common, carried, fields, ...error }, m), status)
+    }
+    case 'way_in': {
+      const renewal = await readRenewal(cx, user.id)
+      if (renewal === undefined) return c.redirect(way.here, 303)
+      const seen = { ...carried, renewed_at: String(renewal.renewed_at) }
+      return c.html(renewedWayInPage({ ...common, carried: seen, ...renewal }, m))
     }
     case 'verify_address':
       return c.html(addressQuestionPage({ ...common, carried }, m))

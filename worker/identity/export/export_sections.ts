@@ -207,6 +207,14 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
       order by rowid limit ${limit}`,
   },
   {
+    name: 'place_accounts',
+    tables: ['place_account'],
+    list: (user_id, after, limit) => sql`select rowid as cursor, group_id, created_at,
+        renewed_at as updated_at
+      from place_account where user_id = ${user_id} and rowid > ${after}
+      order by rowid limit ${limit}`,
+  },
+  {
     // Of those that the person offered: not to whom.
     name: 'transfers',
     tables: ['place_transfer'],

@@ -30,7 +30,11 @@ export type { OpenInvitation } from './invitation_store.ts'
 export function openInvitation(cx: Context, token: string, cookie: string | undefined) {
   const hash = sha256(token)
   const key = scalar`(select address_key from invitation where hash = ${hash})`
-  return openOffer(cx, findOpenInvitation(cx, hash), key, cookie)
+  const rights = {
+    grants: scalar`(select grants from invitation where hash = ${hash})`,
+    groups: scalar`(select groups from invitation where hash = ${hash})`,
+  }
+  return openOffer(cx, findOpenInvitation(cx, hash), key, cookie, rights)
 }
 
 /** Demands that its maker holds all that it gives, and that all that it names is there. */

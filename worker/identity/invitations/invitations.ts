@@ -12,8 +12,10 @@ import {
   invitedRightsSchema,
   lackingToInvite,
   listMissingParties,
+  lookAtInvited,
 } from '../../access/invited_rights.ts'
 import { assertNothingLacks, demandPower, lackingToHandOn, nameLacks } from '../../access/power.ts'
+import { assertFits } from '../../access/preview/wide_rights.ts'
 import { decodeCursor, lineSchema, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import { type Context, carriedScopes } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
@@ -156,6 +158,7 @@ export async function createInvitation(
     lacks: lacking,
     missing: listMissingParties(cx, rights),
     user: findUserByAddress(address),
+    width: lookAtInvited(cx, address, rights),
     epoch: sql<{ epoch: number }>`select epoch from user where id = ${actor.id}
       union all select epoch from client where id = ${actor.id}`,
     introduction: findIntroduction(actor.id, texts.groups, texts.grants),
@@ -170,6 +173,7 @@ export async function createInvitation(
     )
   }
   assertNothingLacks(read.lacks)
+  await assertFits(cx, address, read.width, '/grants')
   // Whether there is an account is no matter of an actor that reaches some places alone.
   if (sign_up === 'off' && read.user.length === 0 && actor.reach === undefined) {
     throw new Problem(

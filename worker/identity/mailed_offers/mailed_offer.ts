@@ -5,6 +5,7 @@
 // Tables: none. Leaves to each kind (invitations/, transfers/) its rows, what it gives and what its
 // page says.
 import { addressForms, isAddress, userWithAddress } from '../../access/named_users.ts'
+import { fits, lookAtRights } from '../../access/preview/wide_rights.ts'
 import { as, type Context } from '../../context.ts'
 import { unlessRefused } from '../../db/database.ts'
 import {
@@ -13,6 +14,7 @@ import {
   join,
   type Scalar,
   type Statement,
+  scalar,
   sql,
   TRUE,
 } from '../../db/sql.ts'
@@ -57,6 +59,8 @@ export type OpenedOffer<Row extends OfferRow> = {
   lacking: readonly Requirement[]
   /** The texts that the form of a new account asks about. */
   texts: readonly OfferedRow[]
+  /** The account that accepts would get no token any more. */
+  isTooWide: boolean
 }
 
 /** How a kind is used: its statements, of which all but the first stand behind the use. */
@@ -97,24 +101,36 @@ export async function openOffer<Row extends OfferRow>(
   found: Statement<Row>,
   key: Scalar,
   cookie: string | undefined,
+  given: { grants: Scalar; groups: Scalar },
 ): Promise<OpenedOffer<Row> | null> {
+  const session = findSession(cx, cookie)
+  const account = sql<{
+    id: string
+  }>`select id from user where id = ${userWithAddress({ key, former: key })}`
+  const accepting = scalar`coalesce((select user_id from (${session})), (${account}), '')`
   const read = await cx.db.read({
     row: found,
-    session: findSession(cx, cookie),
-    account: sql<{
-      id: string
-    }>`select id from user where id = ${userWithAddress({ key, former: key })}`,
+    session,
+    account,
+    width: lookAtRights(cx, accepting, { given: given.grants, joins: given.groups }),
     lacking: requirementsOf(cx, standingOf(cx, cookie)),
     texts: listTextsOfSignUp(cx),
   })
   const [row] = read.row
-  const [session] = read.session
-  noteSession(cx, session)
+  const [current] = read.session
+  noteSession(cx, current)
   if (row === undefined) return null
   // The page speaks the language of the mail.
-  if (session === undefined) cx.parties.locale = row.locale
-  const { account, lacking, texts } = read
-  return { row, hasAccount: account.length > 0, session: session ?? null, lacking, texts }
+  if (current === undefined) cx.parties.locale = row.locale
+  const { lacking, texts, width } = read
+  return {
+    row,
+    hasAccount: read.account.length > 0,
+    session: current ?? null,
+    lacking,
+    texts,
+    isTooWide: !(await fits(cx, width)),
+  }
 }
 
 /** Accepts with the account of the session. One write. */

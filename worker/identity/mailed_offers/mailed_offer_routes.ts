@@ -123,6 +123,7 @@ export function mailedOfferRoutes<Row extends OfferRow, Done>(
     // The session ended while the page was open: the page offers the ways anew.
     if (session === null) return show(c, offer, token, '')
     if (firstRequirement(lacking) !== null) return askFirst(c, token)
+    if (offer.isTooWide) return tooWide(c)
     const result = await kind.accept(c.var.cx, row, session, form)
     if (result.outcome === 'dead') return dead(c)
     if (result.outcome === 'powerless') return powerless(c)
@@ -138,6 +139,7 @@ export function mailedOfferRoutes<Row extends OfferRow, Done>(
   ): Promise<Response> {
     const { cx } = c.var
     if (!(await maySignUp(cx))) return noSignUp(c)
+    if (offer.isTooWide) return tooWide(c)
     const m = await pageMessages(c)
     const name = form.get('name')?.trim() ?? ''
     const fields: Fields = (field) => form.get(field)
@@ -226,6 +228,10 @@ export function mailedOfferRoutes<Row extends OfferRow, Done>(
     return refuse(c, kind.powerless, 403)
   }
 
+  function tooWide(c: Http) {
+    return refuse(c, { text: 'invitation.too_wide', reason: 'too_many_rules' }, 409)
+  }
+
   function noSignUp(c: Http) {
     return refuse(c, { text: 'sign_up.off', reason: 'sign_up_off' }, 404)
   }
@@ -233,7 +239,7 @@ export function mailedOfferRoutes<Row extends OfferRow, Done>(
   async function refuse(
     c: Http,
     { text, reason }: { text: PlainKey; reason: Reason },
-    status: 403 | 404,
+    status: 403 | 404 | 409,
   ): Promise<Response> {
     const { cx } = c.var
     const m = await pageMessages(c, { path: null })

@@ -19,6 +19,7 @@ import {
   signUpWithOffer,
 } from '../mailed_offers/mailed_offer.ts'
 import { demandOfferer } from '../mailed_offers/offerer.ts'
+import { forgetPlaceAccounts } from '../place_accounts/place_account_store.ts'
 import type { LiveSession } from '../sessions.ts'
 import {
   consumeTransfer,
@@ -55,7 +56,12 @@ export async function openTransfer(
 ): Promise<OpenedOffer<CountedTransfer> | null> {
   const hash = sha256(token)
   const key = scalar`(select address_key from place_transfer where hash = ${hash})`
-  const offer = await openOffer(cx, findOpenTransfer(cx, hash), key, cookie)
+  const rights = {
+    grants: scalar`(select json_array(json_object('role', role, 'object', group_id))
+      from place_transfer where hash = ${hash})`,
+    groups: scalar`(select json_array(group_id) from place_transfer where hash = ${hash})`,
+  }
+  const offer = await openOffer(cx, findOpenTransfer(cx, hash), key, cookie, rights)
   if (offer === null) return null
   const [numbers] = await cx.db.read(numbersOf(cx, offer.row.group_id, ends))
   return numbers === undefined ? null : { ...offer, row: { ...offer.row, numbers } }
@@ -97,6 +103,7 @@ function effects(
     ...ends.end(cx, group_id, chosen, first),
     revokeInvitationsTo(cx, group_id, first),
     withdrawTransfersOf(cx, group_id, first),
+    forgetPlaceAccounts(group_id, first),
     ...endRightsOf(cx, row, first),
     markDone(cx, hash),
     ...giveInvitedRights(next, user_id, ownersRights(row.role, row.group_id), mine),

@@ -5,7 +5,7 @@
 // Routes: /v1/groups/{id}/transfer here in routes.ts; /transfer is transfer_page_routes.ts's.
 // Owns the table `place_transfer` (transfer_store.ts). Leaves to access/places/ which rights end,
 // and to rooms above, by functions of `PlaceEnds`, what of theirs stands on the place.
-import { lackingToInvite } from '../../access/invited_rights.ts'
+import { lackingToInvite, lookAtInvited } from '../../access/invited_rights.ts'
 import { noOwnerRole, ownerRole, ownersRights } from '../../access/places/owner_role.ts'
 import {
   isShared,
@@ -22,6 +22,7 @@ import {
   lackingWithin,
   nameLacks,
 } from '../../access/power.ts'
+import { assertFits } from '../../access/preview/wide_rights.ts'
 import { idSchema } from '../../access/principals.ts'
 import { demandWithinReach, isWithinReach } from '../../access/reach/reach.ts'
 import { z } from '../../api.ts'
@@ -255,6 +256,7 @@ export async function offerTransfer(
       : sql<{ email: string }>`select email from user
           where id = ${input.to} and ${isWithinReach(cx, input.to)}`,
     lacks: lacking,
+    width: lookAtInvited(cx, input.to, ownersRights(role, group_id)),
     shared: listSharedDevices(group_id),
     operators: sql<{ yes: number }>`select ${makesOperators(group_id)} as yes`,
     inviter: sql<{ epoch: number; name: string | null }>`
@@ -271,6 +273,7 @@ export async function offerTransfer(
     throw input.role === undefined ? noOwnerRole() : wrong('/role', 'there is no such role')
   }
   assertNothingLacks(read.lacks)
+  await assertFits(cx, input.to, read.width, '/role')
   const [user] = read.user
   const address = isAddressed ? input.to : (user?.email ?? '')
   if (address === '') throw wrong('/to', 'there is no user of this id with an address')
@@ -339,8 +342,8 @@ export async function offerTransfer(
   )
   const older = condition`secret_of in (select hash from place_transfer
     where group_id = ${group_id} and used_by is null and withdrawn_at is not null)`
-  await nameLacks(cx, lacking, () =>
-    unlessRefused(
+  await unlessRefused(
+    nameLacks(cx, lacking, () =>
       cx.db.write([
         ...demandPower(lacking),
         ...demandWithinReach(cx, condition`false`, group_id),
@@ -359,13 +362,10 @@ export async function offerTransfer(
           isNew,
         ),
       ]),
-      (reason) => {
-        if (reason === 'place_state' || reason === 'out_of_reach') {
-          throw new Problem('conflict', 'the place was changed at the same time; try again')
-        }
-        return null
-      },
     ),
+    () => {
+      throw new Problem('conflict', 'the place was changed at the same time; try again')
+    },
   )
   sendMails(cx)
   return describe(row, 'open', read)

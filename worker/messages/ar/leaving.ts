@@ -53,6 +53,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.section_events': 'الأحداث',
   'export.section_mails': 'الرسائل',
   'export.section_invitations': 'الدعوات',
+  'export.section_place_accounts': 'حسابات أنشأها لك مالكو مكان',
   'export.section_transfers': 'الأماكن المعروضة',
 
   'export.field_id': 'المعرّف',

@@ -72,4 +72,9 @@ export const arRequirements: TextsOf<typeof enRequirements> = {
   'consents.withdraw_of': 'اسحب: {title}',
   'consents.withdraw_hint':
     'سحبها يسجل خروجك من كل مكان وينهي وصول كل التطبيقات والمساعدات. ستُسأل من جديد عند تسجيل الدخول التالي.',
+  'missing.renewed_title': 'جُدِّد دخولك إلى حسابك',
+  'missing.renewed': 'أنشأ {by} رابطًا جديدًا إلى كلمة مرور لحسابك في {time}.',
+  'missing.renewed_note':
+    'مالكو {place} هم من أنشأ حسابك ويحق لهم ذلك. إن لم تطلب ذلك فتحدث إليهم.',
+  'missing.renewed_seen': 'متابعة',
 }

@@ -17,6 +17,8 @@ export const deInvitation: TextsOf<typeof enInvitation> = {
   'invitation.dead_title': 'Diese Einladung gilt nicht',
   'invitation.dead':
     'Sie wurde schon benutzt oder zurückgenommen, oder sie ist abgelaufen. Wenn Sie ein Konto haben, melden Sie sich an; sonst bitten Sie um eine neue.',
+  'invitation.too_wide':
+    'Die Rechte, die damit kommen, passen neben denen Ihres Kontos nicht in ein Token. Bitten Sie um weniger Rechte.',
   'invitation.powerless':
     'Wer Sie eingeladen hat, kann nicht mehr geben, was diese Einladung verspricht. Bitten Sie um eine neue.',
 }

@@ -56,6 +56,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.section_events': 'Ereignisse',
   'export.section_mails': 'Mails',
   'export.section_invitations': 'Einladungen',
+  'export.section_place_accounts': 'Konten, die Eigentümer eines Orts für Sie angelegt haben',
   'export.section_transfers': 'Angebotene Orte',
 
   'export.field_id': 'Kennung',

@@ -74,4 +74,9 @@ export const deRequirements: TextsOf<typeof enRequirements> = {
   'consents.withdraw_of': 'Widerrufen: {title}',
   'consents.withdraw_hint':
     'Der Widerruf meldet Sie überall ab und beendet den Zugriff aller Anwendungen und Assistenten. Bei der nächsten Anmeldung werden Sie wieder gefragt.',
+  'missing.renewed_title': 'Ihr Zugang wurde erneuert',
+  'missing.renewed': '{by} hat am {time} einen neuen Link zu einem Passwort Ihres Kontos erstellt.',
+  'missing.renewed_note':
+    'Die Eigentümer von {place} haben Ihr Konto angelegt und dürfen das. Wenn Sie nicht darum gebeten haben, sprechen Sie mit ihnen.',
+  'missing.renewed_seen': 'Weiter',
 }

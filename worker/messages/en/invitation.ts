@@ -15,6 +15,8 @@ export const enInvitation = {
   'invitation.dead_title': 'This invitation cannot be used',
   'invitation.dead':
     'It has been used or taken back, or it has run out. If you have an account, sign in; else ask whoever invited you for a new one.',
+  'invitation.too_wide':
+    'The rights that come with this do not fit into a token beside those of your account. Ask whoever sent it for fewer.',
   'invitation.powerless':
     'Whoever invited you can no longer give what this invitation promises. Ask for a new one.',
 } as const

@@ -54,6 +54,7 @@ export const enLeaving = {
   'export.section_events': 'Events',
   'export.section_mails': 'Mails',
   'export.section_invitations': 'Invitations',
+  'export.section_place_accounts': 'Accounts that owners of a place made for you',
   'export.section_transfers': 'Places offered',
 
   'export.field_id': 'Id',

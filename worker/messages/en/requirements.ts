@@ -71,4 +71,9 @@ export const enRequirements = {
   'consents.withdraw_of': 'Withdraw: {title}',
   'consents.withdraw_hint':
     'Withdrawing it signs you out everywhere and ends the access of all applications and assistants. You are asked again when you next sign in.',
+  'missing.renewed_title': 'Your way in was renewed',
+  'missing.renewed': '{by} made a new link to a password of your account on {time}.',
+  'missing.renewed_note':
+    'The owners of {place} made your account, and may do this. If you did not ask for it, talk to them.',
+  'missing.renewed_seen': 'Go on',
 } as const

@@ -17,6 +17,8 @@ export const esInvitation: TextsOf<typeof enInvitation> = {
   'invitation.dead_title': 'Esta invitación no sirve',
   'invitation.dead':
     'Ya se ha usado, se ha retirado o ha caducado. Si tiene una cuenta, inicie sesión; si no, pida otra a quien le invitó.',
+  'invitation.too_wide':
+    'Los derechos que vienen con esto no caben en un token junto a los de su cuenta. Pida menos a quien lo envió.',
   'invitation.powerless':
     'Quien le invitó ya no puede dar lo que promete esta invitación. Pida otra.',
 }

@@ -56,6 +56,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.section_events': 'Eventos',
   'export.section_mails': 'Correos',
   'export.section_invitations': 'Invitaciones',
+  'export.section_place_accounts': 'Cuentas que los propietarios de un lugar crearon para usted',
   'export.section_transfers': 'Lugares ofrecidos',
 
   'export.field_id': 'Identificador',

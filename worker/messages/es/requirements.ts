@@ -73,4 +73,9 @@ export const esRequirements: TextsOf<typeof enRequirements> = {
   'consents.withdraw_of': 'Retirar: {title}',
   'consents.withdraw_hint':
     'Al retirarlo se cierra su sesión en todas partes y termina el acceso de todas las aplicaciones y asistentes. Se le preguntará de nuevo la próxima vez que inicie sesión.',
+  'missing.renewed_title': 'Su acceso se ha renovado',
+  'missing.renewed': '{by} creó el {time} un enlace nuevo para la contraseña de su cuenta.',
+  'missing.renewed_note':
+    'Los propietarios de {place} crearon su cuenta y pueden hacerlo. Si usted no lo pidió, hable con ellos.',
+  'missing.renewed_seen': 'Continuar',
 }

@@ -17,6 +17,8 @@ export const frInvitation: TextsOf<typeof enInvitation> = {
   'invitation.dead_title': 'Cette invitation ne peut pas être utilisée',
   'invitation.dead':
     'Elle a déjà servi, a été retirée ou a expiré. Si vous avez un compte, connectez-vous\u00a0; sinon, demandez-en une nouvelle à qui vous a invité.',
+  'invitation.too_wide':
+    'Les droits qui viennent avec ceci ne tiennent pas dans un jeton avec ceux de votre compte. Demandez-en moins à la personne qui l’a envoyé.',
   'invitation.powerless':
     'Qui vous a invité ne peut plus donner ce que promet cette invitation. Demandez-en une nouvelle.',
 }

@@ -56,6 +56,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.section_events': 'Événements',
   'export.section_mails': 'Courriels',
   'export.section_invitations': 'Invitations',
+  'export.section_place_accounts': 'Comptes que les propriétaires d’un lieu ont créés pour vous',
   'export.section_transfers': 'Lieux proposés',
 
   'export.field_id': 'Identifiant',

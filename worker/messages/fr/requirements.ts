@@ -73,4 +73,9 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
   'consents.withdraw_of': 'Retirer : {title}',
   'consents.withdraw_hint':
     'Le retrait vous déconnecte partout et met fin à l’accès de toutes les applications et de tous les assistants. On vous demandera de nouveau à la prochaine connexion.',
+  'missing.renewed_title': 'Votre accès a été renouvelé',
+  'missing.renewed': '{by} a créé le {time} un nouveau lien vers un mot de passe de votre compte.',
+  'missing.renewed_note':
+    'Les propriétaires de {place} ont créé votre compte et peuvent le faire. Si vous ne l’avez pas demandé, parlez-leur.',
+  'missing.renewed_seen': 'Continuer',
 }

@@ -17,6 +17,8 @@ export const plInvitation: TextsOf<typeof enInvitation> = {
   'invitation.dead_title': 'Tego zaproszenia nie można użyć',
   'invitation.dead':
     'Zostało już użyte, wycofane albo wygasło. Jeśli masz konto, zaloguj się; w przeciwnym razie poproś o nowe.',
+  'invitation.too_wide':
+    'Uprawnienia, które się z tym wiążą, nie mieszczą się w tokenie obok uprawnień Twojego konta. Poproś nadawcę o mniej.',
   'invitation.powerless':
     'Osoba, która Cię zaprosiła, nie może już dać tego, co obiecuje zaproszenie. Poproś o nowe.',
 }

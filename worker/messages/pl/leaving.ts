@@ -56,6 +56,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.section_events': 'Zdarzenia',
   'export.section_mails': 'Wiadomości',
   'export.section_invitations': 'Zaproszenia',
+  'export.section_place_accounts': 'Konta utworzone dla Ciebie przez właścicieli miejsca',
   'export.section_transfers': 'Oferowane miejsca',
 
   'export.field_id': 'Identyfikator',

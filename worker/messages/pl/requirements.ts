@@ -73,4 +73,9 @@ export const plRequirements: TextsOf<typeof enRequirements> = {
   'consents.withdraw_of': 'Wycofaj: {title}',
   'consents.withdraw_hint':
     'Wycofanie wyloguje Cię wszędzie i zakończy dostęp wszystkich aplikacji i asystentów. Przy następnym logowaniu zapytamy Cię ponownie.',
+  'missing.renewed_title': 'Twój dostęp został odnowiony',
+  'missing.renewed': '{by} utworzył(a) nowy link do hasła Twojego konta ({time}).',
+  'missing.renewed_note':
+    'Właściciele miejsca {place} utworzyli Twoje konto i mogą to robić. Jeśli to nie była Twoja prośba, porozmawiaj z nimi.',
+  'missing.renewed_seen': 'Dalej',
 }

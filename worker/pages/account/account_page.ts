@@ -100,6 +100,8 @@ ${csrfField(v.csrf)}
 <li><a href="/account/password">${m('account.change_password')}</a></li>
 <li><a href="${v.security}">${m('account.see_security')}</a></li>
 </ul>
+<h2>${m('places.title')}</h2>
+<p class="beside"><a href="/places">${m('places.see')}</a></p>
 <h2>${m('account.applications')}</h2>
 <p class="beside"><a href="${v.applications}">${m('account.see_applications')}</a></p>
 <h2>${m('account.consents')}</h2>

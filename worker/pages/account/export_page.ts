@@ -24,6 +24,7 @@ export type ExportSectionName =
   | 'events'
   | 'mails'
   | 'invitations'
+  | 'place_accounts'
   | 'transfers'
 
 /** Names of members of a part, as the texts have them. */

@@ -27,7 +27,8 @@ type OfferValues = {
   numbers: EndedNumbers
 }
 
-function endings(v: EndedNumbers, m: Messages): Html {
+/** All that ends, in numbers. */
+export function endingsInWords(v: EndedNumbers, m: Messages): Html {
   const lines = [
     { count: v.people, text: m('transfer.people', { count: v.people }) },
     {
@@ -49,7 +50,7 @@ const endsAnyway = ({ numbers }: OfferValues, m: Messages): Html => {
   return Object.values(shown).every((count) => count === 0)
     ? html``
     : html`<p>${m('transfer.ends')}</p>
-${endings(shown, m)}`
+${endingsInWords(shown, m)}`
 }
 
 const box = (name: string, text: string): Html =>
@@ -128,7 +129,7 @@ ${wayToLogin(v, m('invitation.other_account'))}`
 export function transferredPage(v: { place: string; ended: EndedNumbers }, m: Messages): Html {
   const body = html`<h1>${m('transfer.done_title')}</h1>
 <p class="lead">${sentence(m, 'transfer.done', { place: v.place })}</p>
-${endings(v.ended, m)}
+${endingsInWords(v.ended, m)}
 <p class="beside after"><a href="/account">${m('security.back')}</a></p>`
   return shell({ title: m('transfer.done_title'), body }, m)
 }

@@ -3,7 +3,16 @@
 import { html } from 'hono/html'
 import type { Messages } from '../../messages/messages.ts'
 import { type ProfileField, profileInputs } from '../account/profile_page.ts'
-import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
+import {
+  alert,
+  csrfField,
+  type Html,
+  hiddenFields,
+  moment,
+  person,
+  sentence,
+  shell,
+} from '../shell.ts'
 import { consentText, type TextValues } from './consent_text.ts'
 
 /** Parts of every such page. */
@@ -111,6 +120,29 @@ export function addressQuestionPage(v: AddressQuestion, m: Messages): Html {
       lead: wasSent ? sentence(m, 'address.sent', { email: v.email }) : m('missing.address_lead'),
       body: html``,
       submit: send,
+      out: m('missing.sign_out'),
+    },
+    m,
+  )
+}
+
+export type RenewedWayIn = ContinueValues & {
+  renewed_at: number
+  renewed_by: string
+  place: string
+}
+
+/** Tells a person that an owner of the place renewed the way in. */
+export function renewedWayInPage(v: RenewedWayIn, m: Messages): Html {
+  const time = moment(m, v.renewed_at)
+  return continueFrame(
+    {
+      ...v,
+      title: m('missing.renewed_title'),
+      heading: html`<h1>${m('missing.renewed_title')}</h1>`,
+      lead: sentence(m, 'missing.renewed', { by: v.renewed_by, time }),
+      body: html`<p>${sentence(m, 'missing.renewed_note', { place: v.place })}</p>`,
+      submit: html`<button class="primary" type="submit" name="action" value="accept">${m('missing.renewed_seen')}</button>`,
       out: m('missing.sign_out'),
     },
     m,
