@@ -9,6 +9,7 @@ export const SMALL: Readonly<Record<string, string>> = {
   consent_version: 'texts of an operator',
   device_type: 'kinds of devices',
   device_type_rotation: 'one for each kind of devices',
+  device_ca: 'operators register a few',
   device_job: 'jobs that people began in 90 days',
   initial_access_token: 'made by operators',
   lease: 'one for each job of the timer',
