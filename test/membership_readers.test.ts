@@ -45,6 +45,7 @@ const READERS: Readonly<Record<string, Decision>> = {
   'admin/blueprint_store.ts': { looks: 2 },
   'admin/places/place_changes.ts': { looks: 1 },
   'admin/places/place_view.ts': { looks: 1 },
+  'devices/certificates/certificate_store.ts': { looks: 0, others: [1, 'groups of a device'] },
   'devices/claiming/claim_code_store.ts': { looks: 0, others: [2, 'groups of a device'] },
   'devices/getting_in/claim_store.ts': { looks: 0, others: [1, 'devices'] },
   'devices/listing/device_list_store.ts': { looks: 0, others: [5, 'devices'] },

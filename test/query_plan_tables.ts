@@ -69,6 +69,7 @@ export const GROWING: ReadonlySet<string> = new Set([
   'mail_code',
   'membership',
   'passkey_challenge',
+  'place_account',
   'place_transfer',
   'principal',
   'recovery_code',

@@ -176,7 +176,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   claim_over:
     'The claim token was revoked, has run out or has no use left; or its device type takes no keys any more, or its place is gone.',
   claim_powerless:
-    'Whoever made the claim token was disabled since, or holds the power no more that it gives to devices.',
+    'The maker of the claim token was disabled since, or holds the power no more that it gives to devices.',
   claim_not_listed: 'The claim token is limited to serial numbers, and the device has another one.',
   claim_other_type:
     'The device is registered ahead with another type than the claim token has, or with metadata that its maker may not give.',

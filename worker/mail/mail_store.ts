@@ -127,7 +127,7 @@ export const listMailsBefore = (
   },
 ): Statement<ListedMail> => {
   const { state, kind, user_id, address_key } = filter
-  // One recipient has few mails; a condition that may not hold would hide the index from the planner.
+  // One recipient has few mails; a condition that may not hold would hide the index.
   const to: Condition[] = []
   if (user_id !== undefined) to.push(condition`user_id = ${user_id}`)
   if (address_key !== undefined) to.push(condition`address_key = ${address_key}`)
