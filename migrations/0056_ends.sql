@@ -31,6 +31,8 @@ WHERE "e"."seq" > "c"."done" AND "e"."seq" <= "c"."upto" AND CASE "c"."scope"
 		SELECT 1 FROM "authorization" AS "a" WHERE "a"."id" = "e"."origin_id" AND "a"."client_id" = "c"."id")
 	WHEN 'actor' THEN "e"."kind" IN ('authorization', 'client') AND EXISTS (
 		SELECT 1 FROM "token_exchange" AS "x" WHERE "x"."origin_id" = "e"."origin_id" AND "x"."actor_id" = "c"."id")
+	WHEN 'device_ca' THEN "e"."kind" = 'device' AND EXISTS (
+		SELECT 1 FROM "device_credential" AS "k" WHERE "k"."device_id" = "e"."origin_id" AND "k"."ca_id" = "c"."id")
 	WHEN 'device_type' THEN EXISTS (SELECT 1 FROM "device" AS "d" WHERE "d"."type" = "c"."id" AND "d"."id" =
 		CASE "e"."kind" WHEN 'device_token' THEN (SELECT "device_id" FROM "device_token" WHERE "id" = "e"."origin_id")
 			ELSE "e"."origin_id" END)

@@ -22,6 +22,8 @@ import {
 
 export type ProxyConfig = {
   issuer: string
+  /** undefined: the issuer is reached under its name */
+  issuerAddress: string | undefined
   jwksUri: string | undefined
   audience: string
   listen: ListenAddress[]
@@ -164,6 +166,13 @@ const TABLE = {
   ISSUER: withDefault('http://localhost:8787', '', {
     example: 'https://id.example.com',
     meaning: 'whose tokens are accepted: the issuer identifier; https unless its host is loopback',
+    read: readIssuer,
+  }),
+  ISSUER_ADDRESS: optional('`ISSUER`', {
+    example: 'https://id.internal.example.com',
+    meaning:
+      'where mProxy reaches the issuer, if not under its name: metadata, keys, status lists and policies below ' +
+      '`ISSUER` are fetched from here. Names in tokens and documents stay those of `ISSUER`. https unless the host is loopback',
     read: readIssuer,
   }),
   JWKS_URI: optional("from the issuer's metadata", {
@@ -328,6 +337,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
     ok: true,
     config: {
       issuer: values.ISSUER,
+      issuerAddress: values.ISSUER_ADDRESS,
       jwksUri: values.JWKS_URI,
       audience: values.MQTT_AUDIENCE,
       listen: values.MQTT_LISTEN,

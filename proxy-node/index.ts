@@ -47,6 +47,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const report = reportRefreshes(metrics, log)
   const jwks = openJwks({
     issuer: config.issuer,
+    address: config.issuerAddress,
     jwksUri: config.jwksUri,
     onRefresh(refresh) {
       report(refresh)
@@ -54,11 +55,13 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       if (refresh.outcome === 'ok' && refresh.keys > 0) setImmediate(endSessionsOfWithdrawnKeys)
     },
   })
-  const { issuer, audience } = config
-  const statusLists = openStatusLists({ issuer, jwks, onRefresh: reportLists(metrics, log) })
+  const { issuer, audience, issuerAddress: address } = config
+  const onRefresh = reportLists(metrics, log)
+  const statusLists = openStatusLists({ issuer, address, jwks, onRefresh })
   metrics.watchLists(statusLists)
   const policies = openPolicies({
     issuer,
+    address,
     jwks,
     folder: config.stateFolder,
     onFetch: reportPolicies(metrics, log),

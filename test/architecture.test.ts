@@ -138,6 +138,7 @@ const ROOM_PLATES = [
   'db/database.ts',
   'devices/routes.ts',
   'devices/bulk/routes.ts',
+  'devices/certificates/routes.ts',
   'devices/claiming/claim_code.ts',
   'devices/self/routes.ts',
   'devices/getting_in/device_import.ts',

@@ -78,6 +78,10 @@ export type ClientCertificate = {
    * Base64url of the DER form of its SubjectPublicKeyInfo; null where only the thumbprint is known.
    */
   spki: string | null
+  /** Base64url of SHA-256 of the DER form of the name of its issuer; null as for `spki`. */
+  issuer: string | null
+  /** Base64 of its DER form; null as for `spki`. */
+  der: string | null
   /**
    * True when the end of the TLS connection verified the chain up to an authority that it trusts.
    */

@@ -26,6 +26,9 @@ export function decodeBase64url(text: string): Bytes | null {
   }
 }
 
+/** RFC 4648 §4. */
+export const encodeBase64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes))
+
 /** Bytes of a base64 text (RFC 4648 §4), or null when it is none. */
 export function decodeBase64(text: string): Bytes | null {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return null

@@ -39,6 +39,33 @@ export function acceptStoredSecrets(
 /** The place of a stored secret, which its sealed value is bound to. */
 export const contextOfStoredSecret = (name: string): string => `stored_secret.value:${name}`
 
+/** The row of one name, as the database has it now: for a secret that operators replace. */
+export const findStoredSecret = (name: string): Statement<StoredSecretRow> =>
+  sql`select * from stored_secret where name = ${name}`
+
+/** Keeps a text sealed under a name, in the place of another one. Throws UnsealError. */
+export async function keepStoredSecret(
+  cx: Context,
+  name: string,
+  text: string,
+): Promise<Statement> {
+  await proveSecretKey(cx)
+  const value = await seal(cx, contextOfStoredSecret(name), text)
+  forgetIndispensable(cx)
+  return insertInto(
+    stored_secret,
+    { name, value, created_at: cx.now() },
+    sql`on conflict (name) do update set value = excluded.value, created_at = excluded.created_at`,
+  )
+}
+
+/** The text of a row that was read. Throws UnsealError. */
+export const openStoredSecret = (cx: Context, { name, value }: StoredSecretRow): Promise<string> =>
+  unseal(cx, contextOfStoredSecret(name), value)
+
+export const deleteStoredSecret = (name: string): Statement =>
+  sql`delete from stored_secret where name = ${name}`
+
 /** Replaces the sealed value by another one of the same secret. */
 export const resealStoredSecret = ({ name, value }: StoredSecretRow, resealed: string): Statement =>
   sql`update stored_secret set value = ${resealed} where name = ${name} and value = ${value}`

@@ -21,6 +21,18 @@ export class FetchError extends Error {
   }
 }
 
+/** Rewrites an address below the issuer's to where mProxy reaches it. */
+export type Readdress = (uri: string) => string
+
+/** Leaves an address that is elsewhere, and all of them where `address` says nothing. */
+export function reachAt(issuer: string, address: string | undefined): Readdress {
+  if (address === undefined) return (uri) => uri
+  const from = issuer.replace(/\/$/, '')
+  const to = address.replace(/\/$/, '')
+  return (uri) =>
+    uri === from || uri.startsWith(`${from}/`) ? `${to}${uri.slice(from.length)}` : uri
+}
+
 export type FetchOptions = {
   accept: string
   /** Most bytes of the answer, counted after its transfer was decompressed. */

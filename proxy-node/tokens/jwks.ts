@@ -9,7 +9,13 @@
 
 import { constants, createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
-import { FetchError, type FetchFault, fetchFromIssuer } from './issuer_fetch.ts'
+import {
+  FetchError,
+  type FetchFault,
+  fetchFromIssuer,
+  type Readdress,
+  reachAt,
+} from './issuer_fetch.ts'
 
 const BODY_MAX = 256 * 1024
 const KEYS_MAX = 64
@@ -160,6 +166,8 @@ export type Jwks = {
 
 export type JwksOptions = {
   issuer: string
+  /** Where the issuer is reached, if not under its name. */
+  address?: string | undefined
   jwksUri?: string | undefined
   clock?: Clock
   onRefresh?: (refresh: Refresh) => void
@@ -176,7 +184,9 @@ class RefreshError extends Error {
 const isAmong = (keys: readonly VerificationKey[], thumbprint: string): boolean =>
   keys.some((key) => key.thumbprint === thumbprint)
 
-export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: JwksOptions): Jwks {
+export function openJwks(options: JwksOptions): Jwks {
+  const { issuer, address, jwksUri, clock = systemClock, onRefresh } = options
+  const reach = reachAt(issuer, address)
   let keys: VerificationKey[] = []
   /** Thumbprints of withdrawn keys, and when an answer may list each of them again. */
   const withdrawn = new Map<string, number>()
@@ -192,7 +202,7 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
   async function locate(): Promise<string> {
     if (jwksUri !== undefined) return jwksUri
     if (discovered !== undefined && clock.now() - discovered.at < METADATA_MS) return discovered.uri
-    const uri = await discoverJwksUri(issuer, closing.signal)
+    const uri = await discoverJwksUri(issuer, reach, closing.signal)
     discovered = { uri, at: clock.now() }
     return uri
   }
@@ -272,8 +282,12 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
   }
 }
 
-async function discoverJwksUri(issuer: string, signal: AbortSignal): Promise<string> {
-  const { origin, pathname } = new URL(issuer)
+async function discoverJwksUri(
+  issuer: string,
+  reach: Readdress,
+  signal: AbortSignal,
+): Promise<string> {
+  const { origin, pathname } = new URL(reach(issuer))
   const path = pathname.replace(/\/$/, '')
   const places = [
     `${origin}/.well-known/oauth-authorization-server${path}`, // RFC 8414 §3.1
@@ -293,8 +307,9 @@ async function discoverJwksUri(issuer: string, signal: AbortSignal): Promise<str
   if (body['issuer'] !== issuer) throw new RefreshError('issuer_mismatch') // RFC 8414 §3.3
   const uri = body['jwks_uri']
   if (typeof uri !== 'string' || !URL.canParse(uri)) throw new RefreshError('malformed')
-  if (!isSecureUrl(new URL(uri))) throw new RefreshError('insecure_uri')
-  return uri
+  const reached = reach(uri)
+  if (!isSecureUrl(new URL(reached))) throw new RefreshError('insecure_uri')
+  return reached
 }
 
 async function fetchJson(

@@ -10,7 +10,7 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AclRule } from '../../policy/acl.ts'
 import { parsePolicy } from '../../policy/templates.ts'
-import { FetchError, type FetchFault, fetchFromIssuer } from './issuer_fetch.ts'
+import { FetchError, type FetchFault, fetchFromIssuer, reachAt } from './issuer_fetch.ts'
 import { type Clock, type Jwks, systemClock } from './jwks.ts'
 import { findSigner, parseObject, readJws } from './jws.ts'
 
@@ -48,6 +48,8 @@ export type Policies = {
 
 export type PoliciesOptions = {
   issuer: string
+  /** Where the issuer is reached, if not under its name. */
+  address?: string | undefined
   jwks: Jwks
   /** Where documents are kept over a restart. */
   folder?: string | undefined
@@ -67,7 +69,8 @@ class PolicyError extends Error {
 const hashOf = (content: string): string => createHash('sha256').update(content).digest('base64url')
 
 export function openPolicies(options: PoliciesOptions): Policies {
-  const { issuer, jwks, folder, clock = systemClock, timeout_ms, onFetch } = options
+  const { issuer, address, jwks, folder, clock = systemClock, timeout_ms, onFetch } = options
+  const reach = reachAt(issuer, address)
   const base = `${issuer.replace(/\/$/, '')}/policies`
   const policies = new Map<string, readonly AclRule[]>()
   const underWay = new Map<string, Promise<boolean>>()
@@ -83,7 +86,7 @@ export function openPolicies(options: PoliciesOptions): Policies {
   }
 
   const ask = (uri: string, accept: string) =>
-    fetchFromIssuer(uri, {
+    fetchFromIssuer(reach(uri), {
       accept,
       bytes_max: DOCUMENT_MAX,
       closing: closing.signal,

@@ -6,7 +6,7 @@
 // good list stays in force until its `exp` while the issuer is away or answers badly; one that
 // never came leaves tokens in force for a day. After that no token of it is let in.
 
-import { FetchError, type FetchFault, fetchFromIssuer } from './issuer_fetch.ts'
+import { FetchError, type FetchFault, fetchFromIssuer, reachAt } from './issuer_fetch.ts'
 import { type Clock, type Jwks, systemClock } from './jwks.ts'
 import { findSigner, parseObject, readJws } from './jws.ts'
 import {
@@ -90,6 +90,8 @@ type Entry = {
 
 export type StatusListsOptions = {
   issuer: string
+  /** Where the issuer is reached, if not under its name. */
+  address?: string | undefined
   jwks: Jwks
   clock?: Clock
   timeout_ms?: number
@@ -105,7 +107,8 @@ class ListError extends Error {
 }
 
 export function openStatusLists(options: StatusListsOptions): StatusLists {
-  const { issuer, jwks, clock = systemClock, timeout_ms, onRefresh } = options
+  const { issuer, address, jwks, clock = systemClock, timeout_ms, onRefresh } = options
+  const reach = reachAt(issuer, address)
   const entries = new Map<string, Entry>()
   const closing = new AbortController()
 
@@ -164,7 +167,7 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
 
   async function fetchList(entry: Entry): Promise<StatusList | undefined> {
     const { uri, etag } = entry
-    const { text, headers } = await fetchFromIssuer(uri, {
+    const { text, headers } = await fetchFromIssuer(reach(uri), {
       accept: 'application/statuslist+jwt',
       bytes_max: ANSWER_MAX,
       closing: closing.signal,

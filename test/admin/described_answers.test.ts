@@ -1,11 +1,17 @@
 // Each operation of /openapi.json is asked in every wrong way: the status that comes is one that it
 // declares, and a refusal has the declared form. So an SDK that is made from the description knows
 // all that it can get.
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { beforeAll, expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
+import { setIssuer } from '../../worker/devices/certificates/issuer.ts'
 import { keepReport } from '../../worker/devices/self/report.ts'
 import { startWorker, type TestWorker } from '../context.ts'
+import { makeAuthority, makePair, makeRequest } from '../support/certificates.ts'
+
+const { pem: AUTHORITY } = await makeAuthority()
+const PAIR = await makePair()
+const REQUEST = await makeRequest(PAIR)
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
@@ -44,6 +50,8 @@ const THERE: Record<string, Record<string, string>> = {
   messages: { locale: 'pl', key: 'sign_in.title' },
   invitations: {},
   'claim-tokens': {},
+  'device-cas': {},
+  'device-issuer': {},
   jobs: {},
   outbox: {},
 }
@@ -65,7 +73,11 @@ const BODIES: Record<string, object> = {
   createDevice: { type: 'meter' },
   createDeviceCredential: { kind: 'secret' },
   createDeviceType: { name: 'lamp' },
+  setDeviceIssuer: { name: 'Lamps' },
+  issueDeviceCertificate: { csr: REQUEST },
+  issueOwnCertificate: { csr: REQUEST },
   createClaimToken: { type: 'meter' },
+  createDeviceCa: { name: 'other works', certificate: AUTHORITY },
   createJob: { filter: { tag: 'none' }, change: { action: 'suspend' } },
   reportMail: { address: 'bob@example.com', reason: 'bounce' },
   mintDeviceToken: { expires_in: 600 },
@@ -112,6 +124,7 @@ let readerOfEvents: string
 
 beforeAll(async () => {
   worker = await startWorker()
+  await setIssuer(worker.context(), { name: 'Lamps' })
   const first = await generateKeyPair('ES256')
   const client = { client_secret: SECRET, grant_types: ['client_credentials'] }
   await applyBlueprint(
@@ -122,7 +135,7 @@ beforeAll(async () => {
         { client_id: 'poor', scope: 'keys:read events:read', ...client },
         { client_id: 'app', ...client },
       ],
-      settings: { self_consent_age: { default: 16, countries: {} } },
+      settings: { self_consent_age: { default: 16, countries: {} }, sign_up: 'by_invitation' },
       // Too young to decide about texts alone.
       users: [{ id: 'ann', email: 'ann@example.com', profile: { birthdate: '2020-01-01' } }],
       groups: [{ id: 'site-1', kind: 'site' }],
@@ -151,15 +164,22 @@ beforeAll(async () => {
   manage = await tokenOf('ops', 'manage')
   ofDevice = await tokenOf('meter-3', 'self')
   await keepReport(worker.context(), 'meter-1', { firmware: '1.0' })
+  const prove = async (path: string, key: JWK) =>
+    new SignJWT({ jkt: await calculateJwkThumbprint(key) })
+      .setProtectedHeader({ alg: 'ES256', typ: 'device-rotation+jwt' })
+      .setIssuer('meter-3')
+      .setSubject('meter-3')
+      .setAudience(`${worker.config.issuer}${path}`)
+      .setExpirationTime(worker.clock.now + 200)
+      .sign(first.privateKey)
   const jwk = await exportJWK((await generateKeyPair('ES256')).publicKey)
-  const proof = await new SignJWT({ jkt: await calculateJwkThumbprint(jwk) })
-    .setProtectedHeader({ alg: 'ES256', typ: 'device-rotation+jwt' })
-    .setIssuer('meter-3')
-    .setSubject('meter-3')
-    .setAudience(`${worker.config.issuer}/v1/self/rotate`)
-    .setExpirationTime(worker.clock.now + 200)
-    .sign(first.privateKey)
+  const proof = await prove('/v1/self/rotate', jwk)
   BODIES['rotateSelf'] = { credential: { kind: 'jwk', jwk }, proof }
+  const ofRequest = await exportJWK(PAIR.keys.publicKey)
+  BODIES['issueOwnCertificate'] = {
+    csr: REQUEST,
+    proof: await prove('/v1/self/certificate', ofRequest),
+  }
   readerOfKeys = await tokenOf('poor', 'keys:read')
   readerOfEvents = await tokenOf('poor', 'events:read')
   const document = (await (await worker.request('/openapi.json')).json()) as {
@@ -177,6 +197,7 @@ beforeAll(async () => {
     ['initial-access-tokens', {}],
     ['invitations', { address: 'ann@example.com' }],
     ['claim-tokens', { type: 'meter' }],
+    ['device-cas', { name: 'works', certificate: AUTHORITY }],
     ['jobs', { filter: { tag: 'none' }, change: { action: 'suspend' } }],
     ['devices/box-1/claim-code', {}],
   ] as const) {
@@ -184,6 +205,13 @@ beforeAll(async () => {
     expect(made.status, path).toBe(path === 'jobs' ? 202 : 201)
     THERE[path] = { id: ((await made.json()) as { id: string }).id }
   }
+  const account = await send({
+    method: 'POST',
+    url: '/v1/groups/site-1/accounts',
+    body: '{"user_name":"kid"}',
+  })
+  const { user_id } = (await account.json()) as { user_id: string }
+  THERE['groups'] = { ...THERE['groups'], user_id }
   const listed = await send({ method: 'GET', url: '/v1/users/ann/login_ids' })
   const { items } = (await listed.json()) as { items: { id: string }[] }
   THERE['users'] = { ...THERE['users'], login_id: items[0]?.id ?? '' }

@@ -5,15 +5,22 @@ import { beforeAll, expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { API_SCOPES } from '../../worker/api.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { setIssuer } from '../../worker/devices/certificates/issuer.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
 import { findUserById } from '../../worker/identity/store.ts'
 import { startWorker, type TestWorker } from '../context.ts'
+import { makeAuthority, makeRequest } from '../support/certificates.ts'
 import { callApi, clientToken, newClientToken } from '../support/operator.ts'
+
+const { pem: AUTHORITY } = await makeAuthority()
+const REQUEST = await makeRequest()
 
 const SECRET = 'few-secret-of-at-least-32-characters-0001'
 const SCOPE = API_SCOPES.join(' ')
 
 type Ids = Record<
+  | 'authority'
+  | 'issuer'
   | 'batch'
   | 'grant'
   | 'secret'
@@ -125,6 +132,19 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/devices/robot/rotate', { rotate_by: 4_000_000_000 }],
     () => ['/v1/devices/hub/rotate', { rotate_by: 4_000_000_000 }],
   ],
+  createDeviceCa: [() => ['/v1/device-cas', { name: 'mine', certificate: AUTHORITY }]],
+  updateDeviceCa: [
+    ({ authority }) => [`/v1/device-cas/${authority}`, { enabled: false }],
+    ({ authority }) => [`/v1/device-cas/${authority}`, { name: 'mine' }],
+  ],
+  deleteDeviceCa: [({ authority }) => [`/v1/device-cas/${authority}`]],
+  setDeviceIssuer: [() => ['/v1/device-issuer', { name: 'mine' }]],
+  removeDeviceIssuer: [() => ['/v1/device-issuer']],
+  issueDeviceCertificate: [
+    () => ['/v1/devices/robot/certificate', { csr: REQUEST }],
+    () => ['/v1/devices/hub/certificate', { csr: REQUEST }],
+  ],
+  issueOwnCertificate: 'a device about itself, with the key that it has',
   rotateDeviceType: [() => ['/v1/device-types/plain/rotate', { rotate_by: 4_000_000_000 }]],
   mintDeviceToken: [
     () => ['/v1/devices/robot/tokens', { expires_in: 600 }],
@@ -274,6 +294,8 @@ beforeAll(async () => {
   ids = {
     grant: row?.grant ?? '',
     session: row?.session ?? '',
+    issuer: (await setIssuer(worker.context(), { name: 'Lamps' })).thumbprint,
+    authority: await made('/v1/device-cas', { name: 'works', certificate: AUTHORITY }),
     batch: await made('/v1/claim-tokens', { type: 'broad', group: 'bosses' }),
     secret: await made('/v1/clients/ops/secrets', {}),
     credential: await made('/v1/devices/robot/credentials', { kind: 'secret' }),

@@ -148,8 +148,9 @@ test('the table has each kind of secret that is kept for somebody else to use', 
     'factor',
     'initial_access_token',
     'invitation',
-    'passkey',
+    'place_account',
     'place_transfer',
+    'recovery_code',
   ])
 })
 

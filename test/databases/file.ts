@@ -13,16 +13,16 @@ import {
 } from '../../worker/entry/embedded/database.ts'
 import { bindable } from '../../worker/entry/embedded/libsql.ts'
 import { openRenewal, type Renewal } from '../lent_database.ts'
-import type { Lender } from './lent.ts'
+import type { Lender } from './lender.ts'
 
 type Open = { database: EmbeddedDatabase; renewal: Renewal; template: string }
-type Lent = Open & { giveBack(): Promise<void> }
+type Loan = Open & { giveBack(): Promise<void> }
 
 /** Those of the present test file, and those that wait for the next one. */
-const lent = new Set<Lent>()
-const resting = new Map<string, Open[]>()
+const loans = new Set<Loan>()
+const idle = new Map<string, Open[]>()
 /** Most that wait: each holds three connections. */
-const RESTING_MAX = 30
+const IDLE_MAX = 30
 
 /** The statements of a batch that has come apart, as a batch with their places as names. */
 const inPlaces = (statements: readonly Statement<unknown>[]) =>
@@ -79,9 +79,9 @@ export const lender: Lender = {
   async lendDatabase(withKeys) {
     const { folder, bare, withKeys: keyed } = inject('databaseTemplates')
     const template = withKeys ? keyed : bare
-    const open = resting.get(template)?.pop() ?? (await openCopy(template, folder))
+    const open = idle.get(template)?.pop() ?? (await openCopy(template, folder))
     const { over, batches, end } = forOneWorker(open.database)
-    lent.add({ ...open, giveBack: end })
+    loans.add({ ...open, giveBack: end })
     return {
       url: `file:${open.database.path}`,
       open: () => over,
@@ -89,13 +89,13 @@ export const lender: Lender = {
     }
   },
   async closeDatabases() {
-    const used = [...lent]
-    lent.clear()
+    const used = [...loans]
+    loans.clear()
     for (const { database, renewal, template, giveBack } of used) {
       await giveBack()
-      const waiting = resting.get(template) ?? []
-      resting.set(template, waiting)
-      if (waiting.length < RESTING_MAX && renewal.run()) {
+      const waiting = idle.get(template) ?? []
+      idle.set(template, waiting)
+      if (waiting.length < IDLE_MAX && renewal.run()) {
         waiting.push({ database, renewal, template })
         continue
       }

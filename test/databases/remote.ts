@@ -2,9 +2,10 @@
 import argon2 from '@phi-ag/argon2/argon2.wasm'
 import { inject } from 'vitest'
 import { openRemoteDatabase } from '../../worker/entry/remote_database.ts'
-import type { Lender } from './lent.ts'
+import type { Lender } from './lender.ts'
 
-const opened = new Set<string>()
+/** Those of the present test file. */
+const addresses = new Set<string>()
 
 const ask = async (query: string): Promise<unknown> =>
   (await fetch(`${inject('databaseFarm')}/${query}`)).json()
@@ -13,7 +14,7 @@ export const lender: Lender = {
   argon2,
   async lendDatabase(withKeys) {
     const { url } = (await ask(withKeys ? 'new?keys' : 'new')) as { url: string }
-    opened.add(url)
+    addresses.add(url)
     return {
       url,
       open: () => openRemoteDatabase({ url }),
@@ -26,8 +27,8 @@ export const lender: Lender = {
     }
   },
   async closeDatabases() {
-    const urls = [...opened]
-    opened.clear()
+    const urls = [...addresses]
+    addresses.clear()
     for (const url of urls) await ask(`close?url=${encodeURIComponent(url)}`)
   },
 }

@@ -373,7 +373,7 @@ test('malformed devices are refused with the place of every fault', async () => 
     [{ type: 'dimmer', groups: ['a:b'] }, ['/groups/0']],
     [{ type: 'dimmer', groups: 'site-1' }, ['/groups']],
     [{ type: 'dimmer', credentials: Array(6).fill({ kind: 'secret' }) }, ['/credentials']],
-    [{ type: 'dimmer', credentials: [{ kind: 'x509' }] }, ['/credentials/0/kind']],
+    [{ type: 'dimmer', credentials: [{ kind: 'password' }] }, ['/credentials/0/kind']],
   ]
   for (const [body, expected] of cases) {
     const answer = await api('POST', '/v1/devices', body)

@@ -698,6 +698,19 @@ describe('the maker of a code', () => {
     expect((await claim(ann, again, { place: 'site-1' })).status).toBe(200)
   })
 
+  test('gives nothing that was moved out of reach since', async () => {
+    const { worker, ops, as } = await start()
+    const code = await codeOf(await as('deb'))
+    // Nobody holds a right there, so nothing but the reach is lacking.
+    await ops('POST /v1/groups', { id: 'shelf', kind: 'store' })
+    await ops('PATCH /v1/devices/plug-1', { groups: ['store', 'shelf'] })
+    const ann = await signedIn(worker, 'ann')
+    expect(isDead(await claim(ann, code, { place: 'site-1' }))).toEqual(DEAD)
+    expect((await (await as('deb'))('POST /v1/devices/plug-1/claim-code', {})).status).toBe(403)
+    await ops('PATCH /v1/devices/plug-1', { groups: ['store'] })
+    expect((await claim(ann, code, { place: 'site-1' })).status).toBe(200)
+  })
+
   test('of an operator gives until the role is lost', async () => {
     const { worker, ops, as } = await start()
     const code = await codeOf(await as('boss'), 'plug-2')

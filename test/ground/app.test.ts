@@ -118,9 +118,10 @@ test('a violation that no rule foresaw is a 500, with its cause in the log', asy
 
 test('of many instances one runs a job, and again when its time has come', async () => {
   const worker = await startWorker()
-  // One of each: `forget`, `address_keys`, `sessions`, `closed_accounts`, `deliveries` (two kinds);
+  // One of each: `forget`, `address_keys`, `sessions`, `closed_accounts`, `ended_memberships`;
+  // two of `deliveries` (kinds);
   // of `bulk`, two of `status` (changes, lists); and the settings that `forget` reads.
-  const work = 10
+  const work = 11
   const longest = Math.max(...JOBS.map((job) => job.every))
   const leases = async () => {
     const contexts = Array.from({ length: 5 }, () => worker.context())

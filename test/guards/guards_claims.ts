@@ -81,6 +81,15 @@ export const CLAIM_GUARDS: readonly Guard[] = [
     title: 'compares what the device holds',
   },
   {
+    name: 'claim-code-out-of-reach',
+    attack: 'a dealer whose code takes a device out of the stock of somebody else',
+    file: CODE,
+    from: '  ...lackingToLeave(cx, device_id, groups),\n',
+    to: '',
+    test: TEST,
+    title: 'gives nothing that was moved out of reach',
+  },
+  {
     name: 'claim-place-of-others',
     attack: 'a device that spies in the home of somebody else',
     file: CLAIMS,

@@ -127,4 +127,13 @@ export const REGISTRY: readonly Guard[] = [
     test: 'devices/two_writers',
     title: 'is suspended with the others',
   },
+  {
+    name: 'issuer-address-below-its-name',
+    attack: 'a request for the keys of another server that goes to the address of the issuer',
+    file: 'proxy-node/tokens/issuer_fetch.ts',
+    from: 'uri === from || uri.startsWith(`${from}/`)',
+    to: 'uri.startsWith(from)',
+    test: 'proxy-node/tokens/issuer_address',
+    title: 'below the name of the issuer',
+  },
 ]

@@ -40,12 +40,12 @@ const COLOR_RULES = ['color-contrast', 'link-in-text-block']
  */
 const examiners = new WeakMap<Browser, Map<string, Page[]>>()
 
-function restingExaminers(browser: Browser, origin: string): Page[] {
+function idleExaminers(browser: Browser, origin: string): Page[] {
   const byOrigin = examiners.get(browser) ?? new Map<string, Page[]>()
   examiners.set(browser, byOrigin)
-  const resting = byOrigin.get(origin) ?? []
-  byOrigin.set(origin, resting)
-  return resting
+  const idle = byOrigin.get(origin) ?? []
+  byOrigin.set(origin, idle)
+  return idle
 }
 
 async function makeExaminer(browser: Browser, origin: string): Promise<Page> {
@@ -58,7 +58,7 @@ async function makeExaminer(browser: Browser, origin: string): Promise<Page> {
   return examiner
 }
 
-/** What axe finds in the page that the examiner shows: a line for each rule. */
+/** Violations that axe finds in the page that the examiner shows: a line for each rule. */
 async function findViolations(examiner: Page, rules: readonly string[]): Promise<string[]> {
   const options = {
     resultTypes: ['violations'],
@@ -76,14 +76,14 @@ async function assertAccessible(page: Page, name: string): Promise<void> {
   const { origin } = new URL(page.url())
   const browser = page.context().browser()
   if (browser === null) throw new Error('the page has no browser')
-  const resting = restingExaminers(browser, origin)
-  const examiner = resting.pop() ?? (await makeExaminer(browser, origin))
+  const idle = idleExaminers(browser, origin)
+  const examiner = idle.pop() ?? (await makeExaminer(browser, origin))
   await examiner.emulateMedia({ colorScheme: 'light' })
   await examiner.setContent(await page.content())
   expect(await findViolations(examiner, []), `axe on ${name}, light`).toEqual([])
   await examiner.emulateMedia({ colorScheme: 'dark' })
   expect(await findViolations(examiner, COLOR_RULES), `axe on ${name}, dark`).toEqual([])
-  resting.push(examiner)
+  idle.push(examiner)
 }
 
 /**

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
 import { BlockList } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -10,6 +11,7 @@ import { certificateOfCloudflare, readClientCert } from '../../worker/entry/clie
 import { certificateOfPeer } from '../../worker/entry/host.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type RunningWorker, run, startWorkerOn } from './programs.ts'
+import { startTlsFront } from './tls_front.ts'
 
 const folder = temporaryFolder()
 afterAll(() => folder.remove())
@@ -127,7 +129,7 @@ describe('on Workers', () => {
     const whole = certificateOfCloudflare(told)
     expect(whole).toMatchObject({ san_dns: ['job.example'], spki: made.spki, verified: true })
     const short = certificateOfCloudflare({ ...told, certRFC9440: '' })
-    expect(short).toEqual({ ...whole, san_dns: [], spki: null })
+    expect(short).toEqual({ ...whole, san_dns: [], spki: null, issuer: null, der: null })
   })
 
   test('none, a revoked one and one that failed verification do not', () => {
@@ -228,6 +230,66 @@ describe.each(['node', 'deno', 'bun'] as const)('the worker on %s', (runtime) =>
     }
   }, 90_000)
 })
+
+test('a device over TLS gets a token by a certificate of a registered authority, or of its own', async () => {
+  const p256 = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  const file = (name: string) => readFileSync(join(folder.path, name), 'utf8')
+  const root = ['-subj', '/CN=Works', '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '30']
+  openssl('req', '-x509', ...p256, ...root)
+  openssl('req', '-x509', ...p256, ...[...root, '-keyout', 'other.key', '-out', 'other.crt'])
+  for (const name of ['dev-1', 'dev-2']) {
+    openssl('req', ...p256, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', 'csr')
+    const by = name === 'dev-1' ? 'ca' : 'other'
+    const signing = ['-CA', `${by}.crt`, '-CAkey', `${by}.key`, '-CAcreateserial', '-days', '30']
+    openssl('x509', '-req', '-in', 'csr', ...signing, '-out', `${name}.crt`)
+  }
+  openssl('req', '-x509', ...p256, ...['-subj', '/CN=x', '-keyout', 'own.key', '-out', 'own.crt'])
+  const blueprint = {
+    device_types: [{ name: 'meter' }],
+    device_cas: [{ name: 'works', device_type: 'meter', certificate: file('ca.crt') }],
+    devices: [
+      { id: 'dev-1', type: 'meter' },
+      { id: 'dev-2', type: 'meter' },
+      { id: 'dev-3', type: 'meter', credentials: [{ kind: 'x509', certificate: file('own.crt') }] },
+    ],
+  }
+  const front = await startTlsFront({ asksCertificate: true })
+  const worker = await startWorkerOn('node', blueprint, {
+    CLIENT_CERTIFICATE_HEADER: 'Client-Cert',
+    TRUSTED_PROXY: 'loopback',
+  })
+  front.passTo(Number(new URL(worker.issuer).port))
+  const ask = (id: string, shown: string | null) =>
+    new Promise<[number | undefined, string]>((done, failed) => {
+      const own = shown === null ? {} : { key: file(`${shown}.key`), cert: file(`${shown}.crt`) }
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const options = { method: 'POST', ca: front.certificate, agent: false, headers, ...own }
+      const outgoing = request(`${front.origin}/oauth/token`, options, async (answer) => {
+        let text = ''
+        for await (const piece of answer) text += piece
+        done([answer.statusCode, (JSON.parse(text) as { token_type?: string }).token_type ?? ''])
+      })
+      outgoing.on('error', failed)
+      outgoing.end(`grant_type=client_credentials&client_id=${id}`)
+    })
+  try {
+    expect(await ask('dev-1', 'dev-1')).toEqual([200, 'Bearer'])
+    expect(await ask('dev-1', 'dev-1')).toEqual([200, 'Bearer'])
+    expect(await ask('dev-3', 'own')).toEqual([200, 'Bearer'])
+    // Of another authority of the same name, of another device, of itself alone, and none.
+    for (const [id, shown] of [
+      ['dev-2', 'dev-2'],
+      ['dev-2', 'dev-1'],
+      ['dev-1', 'own'],
+      ['dev-1', null],
+    ] as const) {
+      expect(await ask(id, shown)).toEqual([401, ''])
+    }
+  } finally {
+    await worker.stop()
+    front.stop()
+  }
+}, 90_000)
 
 test('a host that is told MTLS=cloudflare does not start', async () => {
   writeFileSync(join(folder.path, 'empty'), '')

@@ -11,7 +11,7 @@ const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
 test('each command of docs/devices.md does what the page says', async () => {
   const page = readFileSync(join(ROOT, 'docs/devices.md'), 'utf8')
-  const lines = page.split('\n').filter((line) => /^ {4}(npm|curl|printf|openssl) /.test(line))
+  const lines = page.split('\n').filter((line) => /^ {4}(npm|curl|printf|openssl|node) /.test(line))
   const worker = await startWorkerOn('node', {
     clients: [
       {
@@ -40,7 +40,7 @@ test('each command of docs/devices.md does what the page says', async () => {
       expect([line, code, code === 0 ? '' : shell.output()]).toEqual([line, 0, ''])
       outputs.push(shell.output())
     }
-    expect(lines).toHaveLength(43)
+    expect(lines).toHaveLength(53)
     const [type, made, byTag, byMac, byWord, , dry, imported, token, listed, ...more] = outputs
     const read = (text: string | undefined) => JSON.parse(text ?? '') as Record<string, unknown>
     expect(read(type)).toMatchObject({ name: 'meter', token_ttl: 600 })
@@ -84,7 +84,7 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(rotating)).toMatchObject({ state: 'selecting', change: { action: 'rotate' } })
     expect(read(explained)).toMatchObject({ decision: expect.any(Boolean) })
     expect(read(entries)).toMatchObject({ items: [{ kind: 'device', origin: 'm-1' }] })
-    const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials] =
+    const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials, ...last] =
       more.slice(14)
     expect(read(lampType)).toMatchObject({ name: 'lamp' })
     expect(read(created)).toMatchObject({ credentials: [{ kind: 'jwk' }] })
@@ -97,6 +97,11 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(credentials)).toMatchObject({
       items: [{ rotate_by, expires_at: rotate_by, last_used_at: expect.any(Number) }],
     })
+    const [, withCertificate, , authority, authorities, , , , , verified] = last
+    expect(verified).toContain('lamp-1.certificate.pem: OK')
+    expect(read(withCertificate)).toMatchObject({ credentials: [{ kind: 'x509', ca: null }] })
+    expect(read(authority)).toMatchObject({ name: 'works', names: 'id', enabled: true })
+    expect(read(authorities)).toMatchObject({ items: [{ name: 'works', device_type: 'lamp' }] })
   } finally {
     await worker.stop()
   }

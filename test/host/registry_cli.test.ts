@@ -8,6 +8,7 @@ import {
   REGISTRY_USAGE,
   type RegistryCommand,
 } from '../../worker/entry/commands/registry_usage.ts'
+import { makeAuthority } from '../support/certificates.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { runCli } from './programs.ts'
 
@@ -268,6 +269,21 @@ test('a job is begun, worked, looked at, cancelled and taken back', async () => 
   const back = await say(`job undo ${id}`)
   expect(await say(`job cancel ${back['id']}`)).toMatchObject({ state: 'cancelled' })
   expect(((await say('job list'))['items'] as object[]).length).toBe(2)
+})
+
+test('an authority of devices is registered, disabled, enabled and forgotten', async () => {
+  const { pem } = await makeAuthority()
+  const path = file('works.crt', pem)
+  const { id } = await say(`device-ca create works ${path}`, { type: 'lamp' })
+  expect(await say(`device-ca disable ${id}`)).toMatchObject({
+    enabled: false,
+    device_type: 'lamp',
+  })
+  expect(await say(`device-ca enable ${id}`)).toMatchObject({ enabled: true })
+  expect(await say('device-ca list')).toMatchObject({ items: [{ name: 'works' }] })
+  await say(`device-ca delete ${id}`)
+  expect(await say('device-ca list')).toMatchObject({ items: [] })
+  await expect(say('device-ca create works nowhere.crt')).rejects.toThrow('no file')
 })
 
 test('each command of the help was run here', () => {

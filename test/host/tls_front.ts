@@ -2,13 +2,15 @@
 // passed on.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { type OutgoingHttpHeaders, request } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { temporaryFolder } from '../support/folder.ts'
 
-export async function startTlsFront() {
+/** `asksCertificate`: clients may show a certificate, of whichever authority; it is passed on. */
+export async function startTlsFront({ asksCertificate = false } = {}) {
   const folder = temporaryFolder()
   const [key, cert] = [join(folder.path, 'key.pem'), join(folder.path, 'cert.pem')]
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
@@ -17,10 +19,21 @@ export async function startTlsFront() {
   execFileSync('openssl', ['req', '-x509', ...made, ...subject, ...files], { stdio: 'pipe' })
   let port = 0
   const server = createServer(
-    { key: readFileSync(key), cert: readFileSync(cert) },
+    {
+      key: readFileSync(key),
+      cert: readFileSync(cert),
+      requestCert: asksCertificate,
+      rejectUnauthorized: false,
+    },
     (incoming, outgoing) => {
       const { method, url: path, headers, socket } = incoming
-      const forwarded = { ...headers, 'x-forwarded-for': socket.remoteAddress ?? '' }
+      const forwarded: OutgoingHttpHeaders = {
+        ...headers,
+        'x-forwarded-for': socket.remoteAddress ?? '',
+      }
+      delete forwarded['client-cert']
+      const { raw } = asksCertificate ? (socket as TLSSocket).getPeerCertificate() : {}
+      if (raw !== undefined) forwarded['client-cert'] = `:${raw.toString('base64')}:`
       const inner = request(
         { host: '127.0.0.1', port, method, path, headers: forwarded },
         (answer) => {

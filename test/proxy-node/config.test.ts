@@ -46,6 +46,7 @@ describe('the defaults', () => {
   test('only the broker has to be named', () => {
     expect(read({})).toEqual({
       issuer: 'http://localhost:8787',
+      issuerAddress: undefined,
       jwksUri: undefined,
       audience: 'urn:allauth:mqtt',
       listen: [
@@ -160,6 +161,8 @@ describe('issuer, keys and audience', () => {
     ['JWKS_URI', 'http://id.example.com/jwks', 'https'],
     ['JWKS_URI', 'https://u:p@id.example.com/jwks', 'no user'],
     ['JWKS_URI', '/jwks', 'not a URL'],
+    ['ISSUER_ADDRESS', 'http://worker:8787', 'https'],
+    ['ISSUER_ADDRESS', 'https://id.example.com/?a', 'no query'],
     ['MQTT_AUDIENCE', 'two words', 'one name'],
     ['MQTT_AUDIENCE', 'x'.repeat(256), 'one name'],
   ])('%s=%s is refused: %s', (name, value, problem) => {

@@ -24,7 +24,7 @@ const NOT_WATCHED: Readonly<Record<string, string>> = {
 }
 
 /** Tables whose rows give rights: each change of them may take some. */
-const RIGHTS = ['grant', 'membership', 'role', 'device_type', 'group', 'device']
+const RIGHTS = ['grant', 'membership', 'role', 'device_type', 'group', 'device', 'device_ca']
 /** Tables whose rows are origins of tokens, or the principals behind them. */
 const ORIGINS = ['device', 'client', 'user', 'authorization', 'device_token']
 

@@ -27,7 +27,8 @@ import { type HeldGrantRow, type OwnDeviceRow, ROWS_MAX } from './rights_store.t
 /**
  * `expires_at`: time at which the first grant behind an allowance ends, or the first denial begins
  * that is granted already. A token must not outlive it, or the one would count only from the end of
- * the token. `is_void`: one rule could not be read, so there are no rules and no token may have any.
+ * the token. `is_void`: one rule could not be read, so there are no rules and no token may have
+ * any.
  */
 export type CompiledAcl =
   | { rules: AclRule[]; expires_at: number | null; is_void?: true }

@@ -34,8 +34,8 @@ import {
   assertHoldersFit,
   demandSameRights,
   EXAMINED_MAX,
-  lookAtRights,
   type Mark,
+  markRights,
 } from './preview/wide_rights.ts'
 import { findPrincipal, ID_PATTERN, idSchema, principalReference } from './principals.ts'
 import { demandWithinReach, isWithinReach } from './reach/reach.ts'
@@ -272,8 +272,11 @@ const membersOf = (cx: Context, subject: Scalar): Statement<{ id: string }> =>
 
 const noGrant = () => new Problem('not_found', 'there is no such grant')
 const otherVersion = () => new Problem('precondition_failed', 'the grant is at another version')
-/** Throws Problem. Round trips: 1 read, 1 write. */
-export async function createGrant(cx: Context, input: GrantInput): Promise<GrantRow> {
+/**
+ * Throws Problem. Round trips: 1 read, 1 write; again when the subject's rights changed in between,
+ * and one more for a group with members.
+ */
+export async function createGrant(cx: Context, input: GrantInput, tries = 5): Promise<GrantRow> {
   const wanted = rowOf(cx, input)
   const { role, object_id } = wanted
   const lacking = lackingToGrant(cx, role, object_id, wanted.expires_at)
@@ -291,7 +294,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
     roleRow: findRole(role),
     objectRow: findPrincipal(object_id, isWithinReach(cx, object_id)),
     lacks: lacking,
-    look: lookAtRights(cx, subject, supposing(wanted, subject)),
+    look: markRights(cx, subject, supposing(wanted, subject)),
     members: membersOf(cx, subject),
   })
   const errors: FieldError[] = []
@@ -325,11 +328,14 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
     ...demandNothingLacks(grantExists(wanted.id), lacking),
     ...creation(cx, wanted, { id, sql: subject }),
   ])
-  await unlessRefused(write, (reason) => {
-    if (reason !== 'grant_exists') throw changedMeanwhile()
-    throw new Problem('conflict', 'there is the same grant already')
-  })
-  return { ...wanted, subject_id: id }
+  const reason = await unlessRefused(
+    write.then(() => null),
+    (one) => one,
+  )
+  if (reason === null) return { ...wanted, subject_id: id }
+  if (reason === 'grant_exists') throw new Problem('conflict', 'there is the same grant already')
+  if (reason === 'rights_changed' && tries > 1) return createGrant(cx, input, tries - 1)
+  throw changedMeanwhile()
 }
 
 export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
@@ -392,7 +398,7 @@ export async function changeGrant(
     } = await cx.db.read({
       lacks: lacking,
       state: sql<{ remains: number }>`select ${remains} as remains`,
-      look: lookAtRights(cx, subject, supposed),
+      look: markRights(cx, subject, supposed),
       members: isWider ? membersOf(cx, subject) : null,
     })
     assertNothingLacks(lacks)
@@ -411,8 +417,12 @@ export async function changeGrant(
       demandOperatorLeft(done, remains),
       ...change(cx, current, row, fields),
     ])
-    if ((await unlessRefused(write, () => null)) !== null) return row
-    if (demanded !== null) throw otherVersion()
+    const reason = await unlessRefused(
+      write.then(() => null),
+      (one) => one,
+    )
+    if (reason === null) return row
+    if (demanded !== null && reason !== 'rights_changed') throw otherVersion()
   }
   throw changedMeanwhile()
 }

@@ -25,7 +25,7 @@ import {
   assertHoldersFit,
   demandSameRights,
   EXAMINED_MAX,
-  lookAtRights,
+  markRights,
 } from './preview/wide_rights.ts'
 import { idSchema, type PrincipalKind, principalReference } from './principals.ts'
 import { demandWithinReach, isWithinReach } from './reach/reach.ts'
@@ -140,7 +140,7 @@ export async function addMember(
     group: findGroup(group_id, isWithinReach(cx, group_id)),
     candidate: findCandidate(cx, group_id, member),
     lacks: lacking,
-    look: lookAtRights(cx, member, { joins: groups }),
+    look: markRights(cx, member, { joins: groups }),
     thing: sql<{ type: string; tags: string; metadata: string; groups: string }>`
       select type, tags, metadata, (select json_group_array(group_id) from membership
         where member_id = device.id and group_id <> ${group_id}) as groups

@@ -422,8 +422,12 @@ export async function changeGroup(
       demands.push(...demandSameRights(done, marks))
     }
     const write = cx.db.write([...demands, ...change(cx, current, row, fields)])
-    if ((await unlessRefused(write, () => null)) !== null) return row
-    if (demanded !== null) throw otherVersion()
+    const reason = await unlessRefused(
+      write.then(() => null),
+      (one) => one,
+    )
+    if (reason === null) return row
+    if (demanded !== null && reason !== 'rights_changed') throw otherVersion()
   }
   throw changedMeanwhile()
 }

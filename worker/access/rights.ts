@@ -44,12 +44,12 @@ export type HeldPermissions = ReadonlyMap<string, number>
  * far a token with it reaches.
  */
 export function permissionsSomewhere({ grants }: Pick<RightsRows, 'grants'>): HeldPermissions {
-  const held = new Map<string, number>()
+  const until = new Map<string, number>()
   for (const { object_id, object_kind, condition, permissions, expires_at } of grants) {
     if ((object_id !== '*' && object_kind !== 'group') || condition !== null) continue
     for (const one of JSON.parse(permissions) as string[]) {
-      held.set(one, Math.max(held.get(one) ?? 0, expires_at ?? Infinity))
+      until.set(one, Math.max(until.get(one) ?? 0, expires_at ?? Infinity))
     }
   }
-  return held
+  return until
 }

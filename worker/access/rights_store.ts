@@ -311,14 +311,14 @@ export const listObjectDevices = (
     supposed === undefined
       ? sql``
       : sql`union all
-    select below.root, m.value, d.id, d.metadata, d.type, d.tags,
+    select below.root, m.value, placed.id, placed.metadata, placed.type, placed.tags,
       ${kindSupposed}, ${supposedSite(scalar`m.value`)}
-    from placed d, json_each(d.groups) m, below where below.id = m.value
+    from placed, json_each(placed.groups) m, below where below.id = m.value
     union all
-    select d.id, m.value, d.id, d.metadata, d.type, d.tags,
+    select placed.id, m.value, placed.id, placed.metadata, placed.type, placed.tags,
       ${kindSupposed}, ${supposedSite(scalar`m.value`)}
-    from held join role on role.name = held.role join placed d on d.id = held.object_id
-      left join json_each(d.groups) m
+    from held join role on role.name = held.role join placed on placed.id = held.object_id
+      left join json_each(placed.groups) m
     where ${reads}`
   return sql`with recursive ${rights(subject, now, supposed)}, listed(id) as (
       select held.object_id from held join role on role.name = held.role where ${listsDevices}),

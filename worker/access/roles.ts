@@ -283,8 +283,12 @@ export async function changeRole(
       ...demandSameRights(roleIs(row), marks),
     ]
     const write = cx.db.write([...demands, ...change(cx, current, row, fields)])
-    if ((await unlessRefused(write, () => null)) !== null) return row
-    if (demanded !== null) throw otherVersion()
+    const reason = await unlessRefused(
+      write.then(() => null),
+      (one) => one,
+    )
+    if (reason === null) return row
+    if (demanded !== null && reason !== 'rights_changed') throw otherVersion()
   }
   throw changedMeanwhile()
 }

@@ -5,6 +5,7 @@ import { groupInput } from '../access/groups.ts'
 import { emailKeyOf, idSchema } from '../access/principals.ts'
 import { roleInput } from '../access/roles.ts'
 import { z } from '../api.ts'
+import { authorityInput } from '../devices/certificates/authorities.ts'
 import { deviceInput } from '../devices/device_schema.ts'
 import { deviceTypeInput } from '../devices/device_types.ts'
 import { consentInput } from '../identity/consents/consents.ts'
@@ -20,6 +21,7 @@ const blueprintSchema = z.strictObject({
   roles: list(roleInput),
   groups: list(groupInput.extend({ id: idSchema })),
   device_types: list(deviceTypeInput),
+  device_cas: list(authorityInput),
   users: list(userEntry),
   clients: list(clientInput.extend({ client_id: idSchema })),
   devices: list(deviceInput.extend({ id: idSchema })),
@@ -113,6 +115,7 @@ export const keyOf = {
   roles: (entry: Blueprint['roles'][number]) => entry.name,
   groups: (entry: Blueprint['groups'][number]) => entry.id,
   device_types: (entry: Blueprint['device_types'][number]) => entry.name,
+  device_cas: (entry: Blueprint['device_cas'][number]) => entry.name,
   users: userKey,
   clients: (entry: Blueprint['clients'][number]) => entry.client_id,
   devices: (entry: Blueprint['devices'][number]) => entry.id,
@@ -150,7 +153,8 @@ export type Reference = {
 }
 
 /** Everything that an entry names and that has to exist, in the database or in this document. */
-export function references({ groups, users, devices, grants }: Blueprint): Reference[] {
+export function references(blueprint: Blueprint): Reference[] {
+  const { groups, users, devices, device_cas, grants } = blueprint
   const group = (name: string, path: string): Reference => {
     return { path, name, kind: 'principal', of: ['group'] }
   }
@@ -158,6 +162,18 @@ export function references({ groups, users, devices, grants }: Blueprint): Refer
     ...groups.flatMap(({ parent_id }, i) =>
       parent_id == null ? [] : group(parent_id, `groups[${i}].parent_id`),
     ),
+    ...device_cas.flatMap(({ device_type, group: place }, i): Reference[] => [
+      ...(device_type == null
+        ? []
+        : [
+            {
+              path: `device_cas[${i}].device_type`,
+              name: device_type,
+              kind: 'device_type' as const,
+            },
+          ]),
+      ...(place == null ? [] : [group(place, `device_cas[${i}].group`)]),
+    ]),
     ...users.flatMap(({ groups = [] }, i) =>
       groups.map((name, j) => group(name, `users[${i}].groups[${j}]`)),
     ),

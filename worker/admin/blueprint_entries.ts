@@ -6,6 +6,7 @@ import { planRole } from '../access/roles.ts'
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
+import { planAuthority } from '../devices/certificates/authorities.ts'
 import type { TypeRules } from '../devices/credentials.ts'
 import { describeDevice } from '../devices/device_schema.ts'
 import { planDeviceType, typeRulesAfter } from '../devices/device_types.ts'
@@ -38,6 +39,7 @@ const KINDS = {
   roles: 'role',
   groups: 'group',
   device_types: 'device type',
+  device_cas: 'device authority',
   users: 'user',
   clients: 'client',
   devices: 'device',
@@ -120,6 +122,21 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
         type,
         standing.device_types.get(key),
         (input, current) => planDeviceType(cx, { ...input, name: type.name }, current),
+      )
+    }),
+    ...blueprint.device_cas.map((authority, i) => {
+      const key = keyOf.device_cas(authority)
+      return entry(
+        'device_cas',
+        { i, key },
+        authority,
+        standing.device_cas.get(key),
+        (input, current) =>
+          planAuthority(
+            cx,
+            { ...input, name: authority.name, certificate: authority.certificate },
+            current,
+          ),
       )
     }),
     ...users.map((user, i) => {

@@ -3,6 +3,7 @@ import { findGrantsByKeys } from '../access/grants.ts'
 import { findGroupsByIds } from '../access/groups.ts'
 import { findRolesByNames } from '../access/roles.ts'
 import type { Context } from '../context.ts'
+import { findAuthoritiesByNames } from '../devices/certificates/certificate_store.ts'
 import { findDeviceTypesByNames } from '../devices/device_types.ts'
 import { findDevicesByIds } from '../devices/devices.ts'
 import { listConsentsByKeys, listVersionsByKeys } from '../identity/consents/consents.ts'
@@ -48,6 +49,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     roleRows,
     groupRows,
     typeRows,
+    authorityRows,
     userRows,
     namedRows,
     clientRows,
@@ -71,6 +73,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
       ...device_types.map(keyOf.device_types),
       ...devices.map(({ type }) => type),
     ]),
+    authorityRows: findAuthoritiesByNames(blueprint.device_cas.map(keyOf.device_cas)),
     userRows: findUsersByAddresses(emails),
     namedRows: findUsersByUserNames(userNames),
     clientRows: findClientsByIds(clients.map(keyOf.clients)),
@@ -93,7 +96,10 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
       cx.now(),
     ),
     roleNames: listNamedRoles(grants.map(({ role }) => role)),
-    typeNames: listNamedTypes(devices.map(({ type }) => type)),
+    typeNames: listNamedTypes([
+      ...devices.map(({ type }) => type),
+      ...blueprint.device_cas.flatMap(({ device_type }) => device_type ?? []),
+    ]),
     secrets: listStoredSecrets(),
     recorded: listRecordedEntries(),
   })
@@ -104,6 +110,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     roles: byKey(roleRows, (row) => row.name),
     groups: byKey(groupRows, (row) => row.id),
     device_types: byKey(typeRows, (row) => row.name),
+    device_cas: byKey(authorityRows, (row) => row.name),
     users: byKey([...userRows, ...namedRows], (row) => row.named_key),
     clients: byKey(clientRows, (row) => row.id),
     devices: byKey(deviceRows, (row) => row.id),

@@ -419,6 +419,8 @@ export const recovery_code = sqliteTable(
 
 // --- devices ----------------------------------------------------------------------------------
 
+export const CREDENTIAL_KINDS = ['jwk', 'secret', 'x509'] as const
+
 export const device = sqliteTable(
   'device',
   {
@@ -453,7 +455,7 @@ export const device_credential = sqliteTable(
   {
     id: text().primaryKey(),
     device_id: text().notNull(),
-    kind: text({ enum: ['jwk', 'secret'] }).notNull(),
+    kind: text({ enum: CREDENTIAL_KINDS }).notNull(),
     jwk: text(), // JSON, public
     secret_hash: text(),
     not_before: integer(),
@@ -465,9 +467,15 @@ export const device_credential = sqliteTable(
     replaced_by: text(), // the credential that took its place
     rotate_by: integer(), // by when another key was demanded in its place
     renews_until: integer(), // with rotate_by: the end that the next key takes over
+    thumbprint: text(), // of a certificate (x509): SHA-256 of its DER form, base64url
+    issuer: text(), // SHA-256 of the name of its issuer
+    serial: text(), // its number, hexadecimal
+    not_after: integer(), // its own end
+    ca_id: text(), // counts only while this authority does
   },
   (t) => [
     index('device_credential_device').on(t.device_id),
+    index('device_credential_ca').on(t.ca_id, t.device_id).where(sql`${t.ca_id} is not null`),
     index('device_credential_ending')
       .on(t.expires_at, t.device_id, t.id)
       .where(sql`${t.expires_at} is not null and ${t.revoked_at} is null`),

@@ -44,8 +44,10 @@ export const status_flip = sqliteTable(
 /** Changes that took rights from more holders than are flipped at once. */
 export const status_change = sqliteTable('status_change', {
   n: integer().primaryKey({ autoIncrement: true }),
-  scope: text({ enum: ['subject', 'object', 'role', 'device_type', 'client', 'actor'] }).notNull(),
-  id: text().notNull(), // of the group, role, type, client or whoever acts for others
+  scope: text({
+    enum: ['subject', 'object', 'role', 'device_type', 'client', 'actor', 'device_ca'],
+  }).notNull(),
+  id: text().notNull(), // of the group, role, type, client, authority, or whoever acts for others
   outcome: integer().notNull(),
   upto: integer(), // the last entry that it concerns
   done: integer().notNull().default(0), // the last entry that was looked at

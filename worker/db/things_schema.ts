@@ -112,6 +112,29 @@ export const device_type_rotation = sqliteTable(
   (t) => [uniqueIndex('device_type_rotation_end').on(t.rotate_by, t.type)],
 )
 
+/** Authorities whose certificates devices authenticate with. */
+export const device_ca = sqliteTable(
+  'device_ca',
+  {
+    id: text().primaryKey(),
+    name: text().notNull().unique(),
+    certificate: text().notNull(), // DER form, base64
+    thumbprint: text().notNull(), // SHA-256 of it, base64url
+    subject: text().notNull(), // SHA-256 of the DER form of its name
+    names: text({ enum: ['id', 'serial'] }).notNull(), // by which its certificates name devices
+    device_type: text(), // null: of each type
+    group_id: text(), // the place of its devices; null: each
+    enabled: integer().$type<0 | 1>().notNull(),
+    not_before: integer().notNull(),
+    not_after: integer().notNull(),
+    created_by: text(),
+    created_at: integer().notNull(),
+    updated_at: integer().notNull(),
+    version: integer().notNull(),
+  },
+  (t) => [index('device_ca_subject').on(t.subject)],
+)
+
 /** The last report of each device about itself. */
 export const device_report = sqliteTable('device_report', {
   device_id: text().primaryKey(),

@@ -1,14 +1,17 @@
-// Credentials of a device: its own public key (`jwk`), or a secret that was generated here and
-// shown once (`secret`, kept as a hash). The token endpoint judges assertions and requests.
+// Credentials of a device: its own public key (`jwk`), a secret that was generated here and shown
+// once (`secret`, kept as a hash), or a certificate (`x509`, known by its thumbprint). The token
+// endpoint judges assertions and requests; certificates/ has what is special about certificates.
 import { lackingWithin } from '../access/power.ts'
 import { isWithinReach } from '../access/reach/reach.ts'
 import { decodeCursor, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { equalText, looksRandom, randomId, randomToken, sha256 } from '../crypto.ts'
+import { CREDENTIAL_KINDS } from '../db/schema.ts'
 import { type Condition, condition, type Statement, TRUE } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { isKeyKind, KEY_KINDS } from '../keys/public_key.ts'
+import { asCertificate, certificateMembers } from './certificates/certificate_input.ts'
 import {
   assertSoundKey,
   type DeviceJwk,
@@ -86,6 +89,9 @@ export const credentialInput = z
     z
       .strictObject({ kind: z.literal('pem'), pem: z.string().max(PEM_MAX), ...times })
       .transform(asJwk),
+    z
+      .strictObject({ kind: z.literal('x509'), ...certificateMembers, ...times })
+      .transform(asCertificate),
     z.strictObject({
       kind: z.literal('secret'),
       /** Generated, and answered once, when it is left out. */
@@ -110,9 +116,19 @@ export type CredentialInput = z.infer<typeof credentialInput>
 export const credentialSchema = z
   .object({
     id: z.string(),
-    kind: z.enum(['jwk', 'secret']),
+    kind: z.enum(CREDENTIAL_KINDS),
     jwk: z.record(z.string(), z.string()).optional(),
     secret: z.string().optional().openapi({ description: 'In the answer that made it, only.' }),
+    thumbprint: z
+      .string()
+      .optional()
+      .describe('of a certificate: SHA-256 of its DER form, base64url'),
+    serial: z.string().optional().describe('of a certificate, where it is known: its number'),
+    ca: z
+      .string()
+      .nullable()
+      .optional()
+      .describe('of a certificate: the registered authority with which it ends'),
     not_before: z.int().nullable(),
     expires_at: z.int().nullable(),
     revoked_at: z.int().nullable(),
@@ -129,7 +145,9 @@ export const credentialSchema = z
     unusable: z
       .literal(true)
       .optional()
-      .describe('the key is reserved for an algorithm by which no device authenticates'),
+      .describe(
+        'the key is reserved for an algorithm by which no device authenticates, or the authority of the certificate is disabled or gone',
+      ),
   })
   .openapi('Credential')
 
@@ -142,6 +160,8 @@ export function describeCredential(row: LiveCredentialRow, secret?: string) {
     kind,
     ...(jwk === null ? {} : { jwk }),
     ...(secret === undefined ? {} : { secret }),
+    ...(row.thumbprint === null ? {} : { thumbprint: row.thumbprint, ca: row.ca_id }),
+    ...(row.serial === null ? {} : { serial: row.serial }),
     not_before,
     expires_at: endOf(row),
     revoked_at,
@@ -150,9 +170,15 @@ export function describeCredential(row: LiveCredentialRow, secret?: string) {
     replaced_by: row.replaced_by,
     rotate_by:
       type_rotate_by == null ? row.rotate_by : Math.min(row.rotate_by ?? Infinity, type_rotate_by),
-    ...(jwk === null || isUsableAlgorithm(jwk) ? {} : { unusable: true as const }),
+    ...(isVouchedFor(row) && (jwk === null || isUsableAlgorithm(jwk))
+      ? {}
+      : { unusable: true as const }),
   }
 }
+
+/** Whether the authority with which the credential ends, if there is one, still counts. */
+const isVouchedFor = ({ ca_state }: LiveCredentialRow): boolean =>
+  ca_state !== 'off' && ca_state !== 'gone'
 
 /** A key that was registered before this was looked at may be for an algorithm that none is. */
 const isUsableAlgorithm = ({ kty, alg }: Record<string, string>): boolean =>
@@ -171,6 +197,7 @@ export function liveCredentials(
   return rows.filter(
     (row) =>
       row.revoked_at === null &&
+      isVouchedFor(row) &&
       (row.not_before === null || row.not_before <= now) &&
       (endOf(row) ?? Infinity) > now,
   )
@@ -214,6 +241,19 @@ export function newCredential(
     replaced_by: null,
     rotate_by: null,
     renews_until: null,
+    thumbprint: null,
+    issuer: null,
+    serial: null,
+    not_after: null,
+    ca_id: null,
+  }
+  if (input.kind === 'x509') {
+    const { thumbprint, issuer, serial, not_after } = input
+    const certificate = { thumbprint, issuer, serial, not_after }
+    return {
+      row: { ...row, ...certificate, kind: 'x509', jwk: null, secret_hash: null },
+      secret: undefined,
+    }
   }
   if (input.kind === 'jwk') {
     const jwk = JSON.stringify(keptJwk(input.jwk))
@@ -235,6 +275,15 @@ export async function assertSoundCredentials(
 ): Promise<void> {
   const seen = new Set<string>()
   for (const [n, input] of inputs.entries()) {
+    if (input.kind === 'x509') {
+      if (input.jwk !== null) await assertSoundKey(input.jwk, `${pointer(n)}/certificate`)
+      if (seen.has(input.thumbprint)) {
+        throw new Problem('invalid_request', 'a certificate is given twice', [
+          { pointer: pointer(n), detail: 'another credential is this certificate' },
+        ])
+      }
+      seen.add(input.thumbprint)
+    }
     if (input.kind !== 'jwk') continue
     await assertSoundKey(input.jwk, `${pointer(n)}/jwk`)
     const request = 'request' in input ? input.request : null
@@ -270,6 +319,10 @@ export function assertNotOver(
   if (errors.length > 0) throw new Problem('invalid_request', 'a credential has run out', errors)
 }
 
+/** The thumbprint of a key or certificate. */
+export const markOf = (input: Exclude<CredentialInput, { kind: 'secret' }>): string =>
+  input.kind === 'jwk' ? thumbprintOf(input.jwk) : input.thumbprint
+
 /** The rules of a type about its devices, as they are stored. */
 export type TypeRules = { fields: string | null; credential_kinds: string | null }
 
@@ -291,7 +344,8 @@ export function credentialAddition(
   when: Condition = TRUE,
 ): Statement[] {
   const key = row.jwk === null ? null : (JSON.parse(row.jwk) as DeviceJwk)
-  const named = key === null ? null : { kid: key.kid, key_text: keyText(key) }
+  const named =
+    key === null ? { thumbprint: row.thumbprint } : { kid: key.kid, key_text: keyText(key) }
   return [
     insertCredential(
       row,
@@ -351,7 +405,7 @@ export async function createCredential(
     'conflict',
     count >= MAX_CREDENTIALS
       ? `a device has at most ${MAX_CREDENTIALS} credentials: revoke one first`
-      : 'the device has a credential with this key or this kid',
+      : 'the device has a credential with this key or this kid, or this certificate',
   )
 }
 

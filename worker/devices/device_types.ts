@@ -12,6 +12,7 @@ import { permissionSchema } from '../access/roles.ts'
 import { decodeCursor, lineSchema, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
+import { CREDENTIAL_KINDS } from '../db/schema.ts'
 import { condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
@@ -43,7 +44,7 @@ export const typeNameSchema = z
 
 const localeSchema = z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag')
 
-const credentialKind = z.enum(['jwk', 'secret'])
+const credentialKind = z.enum(CREDENTIAL_KINDS)
 
 const tokenTtlSchema = z
   .int()
@@ -441,7 +442,8 @@ export async function removeDeviceType(
       left: findDeviceTypesByNames([name]),
     }),
   )
-  if (left.length > 0) throw new Problem('conflict', 'there are devices of this type')
+  if (left.length > 0)
+    throw new Problem('conflict', 'there are devices of this type, or an authority for them')
 }
 
 /** Runs a write. If it was undone, throws the Problem, which names the rules that lack. */

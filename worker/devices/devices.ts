@@ -17,6 +17,7 @@ import {
   assertSoundCredentials,
   credentialAddition,
   MAX_CREDENTIALS,
+  markOf,
   type NewCredential,
   newCredential,
   type TypeRules,
@@ -205,23 +206,26 @@ export function planCreation(
   return { plan, made, lacks }
 }
 
-/** The keys of the entry that the device never had; a revoked key counts as had. */
+/** Keys and certificates of the entry that the device never had; a revoked one counts as had. */
 function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): NewCredential[] {
   type KeptCredential = {
     jwk: DeviceJwk | null
+    thumbprint: string | null
     expires_at: number | null
     revoked_at: number | null
   }
   const credentials = JSON.parse(current.credentials) as KeptCredential[]
-  const thumbprints = credentials.flatMap(({ jwk }) => (jwk === null ? [] : [thumbprintOf(jwk)]))
+  const thumbprints = credentials.flatMap(({ jwk, thumbprint }) =>
+    jwk === null ? (thumbprint ?? []) : [thumbprintOf(jwk)],
+  )
   const present = credentials.filter(
     ({ expires_at, revoked_at }) => revoked_at === null && (expires_at ?? Infinity) > cx.now(),
   )
   const kids = present.flatMap(({ jwk }) => (jwk === null ? [] : [jwk.kid]))
   const added: NewCredential[] = []
   for (const [n, input] of (entry.credentials ?? []).entries()) {
-    if (input.kind !== 'jwk' || thumbprints.includes(thumbprintOf(input.jwk))) continue
-    if (input.jwk.kid !== undefined && kids.includes(input.jwk.kid)) {
+    if (input.kind === 'secret' || thumbprints.includes(markOf(input))) continue
+    if (input.kind === 'jwk' && input.jwk.kid !== undefined && kids.includes(input.jwk.kid)) {
       throw new Problem('conflict', 'the device has another key of this kid', [
         { pointer: `${placeOf(n)}/jwk/kid`, detail: 'is the kid of another key of the device' },
       ])

@@ -19,6 +19,7 @@ import {
 } from '../api.ts'
 import { noStore } from '../http.ts'
 import { bulkRoutes } from './bulk/routes.ts'
+import { certificateRoutes } from './certificates/routes.ts'
 import { claimCodeRoutes } from './claiming/routes.ts'
 import {
   createCredential,
@@ -253,5 +254,6 @@ export function deviceRoutes(): Api {
   api.route('/', gettingInRoutes())
   api.route('/', claimCodeRoutes())
   api.route('/', bulkRoutes())
+  api.route('/', certificateRoutes())
   return api
 }

@@ -25,8 +25,15 @@ import { hardwareIdsOfDevice } from './hardware_id_store.ts'
 export type DeviceTypeRow = typeof device_type.$inferSelect
 export type DeviceRow = typeof device.$inferSelect
 export type CredentialRow = typeof device_credential.$inferSelect
-/** With `type_rotate_by`: when it ends since its type demands another key in its place. */
-export type LiveCredentialRow = CredentialRow & { type_rotate_by?: number | null }
+/**
+ * With `type_rotate_by`: when it ends since its type demands another key in its place; and
+ * `ca_state`: what has become of the authority with which it ends. `issuer` has issued this
+ * certificate, `behind` vouched for the device when it got it.
+ */
+export type LiveCredentialRow = CredentialRow & {
+  type_rotate_by?: number | null
+  ca_state?: 'issuer' | 'behind' | 'off' | 'gone' | null
+}
 
 /**
  * With `groups`, a JSON array of the ids of the groups that the device itself is a member of, and
@@ -39,8 +46,8 @@ export type DeviceWithGroups = DeviceRow & {
   parent_seen?: number
 }
 /**
- * With `credentials` too: a JSON array of `{ kind, jwk, expires_at, revoked_at }`, revoked ones
- * included.
+ * With `credentials` too: a JSON array of `{ kind, jwk, thumbprint, expires_at, revoked_at }`,
+ * revoked ones included.
  */
 export type WholeDeviceRow = DeviceWithGroups & { credentials: string }
 
@@ -62,7 +69,7 @@ export const findDeviceWithGroups = (id: string, reach?: Reach): Statement<Devic
 
 /** The further column of `WholeDeviceRow`. */
 export const withCredentials = sql`(
-  select json_group_array(json_object('kind', kind, 'jwk', json(jwk),
+  select json_group_array(json_object('kind', kind, 'jwk', json(jwk), 'thumbprint', thumbprint,
     'expires_at', expires_at, 'revoked_at', revoked_at))
   from device_credential where device_id = device.id) as credentials`
 
@@ -272,11 +279,22 @@ export const deleteDevice = (id: string): readonly Statement[] => [
 
 // --- device_credential ------------------------------------------------------------------------
 
-/** The further column of `LiveCredentialRow`. */
+/** The state of the authority with which a credential ends. */
+const ca_state = scalar`case when device_credential.ca_id is not null then coalesce(
+  (select case when a.enabled = 0 then 'off' when a.subject = device_credential.issuer
+    then 'issuer' else 'behind' end from device_ca a where a.id = device_credential.ca_id), 'gone')
+  end`
+
+/** A certificate may have been made long before it was first shown. */
+const made_at = scalar`case when device_credential.ca_id is null
+  then device_credential.created_at else min(device_credential.created_at,
+    coalesce(device_credential.not_before, device_credential.created_at)) end`
+
+/** The further columns of `LiveCredentialRow`. */
 const withTypeDemand = sql`(select r.rotate_by from device d
     join device_type_rotation r on r.type = d.type
-    where device_credential.kind = 'jwk' and d.id = device_credential.device_id
-      and r.demanded_at >= device_credential.created_at) as type_rotate_by`
+    where device_credential.kind in ('jwk', 'x509') and d.id = device_credential.device_id
+      and r.demanded_at >= ${made_at}) as type_rotate_by, ${ca_state} as ca_state`
 
 /** The credentials of a device that were not revoked, oldest first. */
 export const credentialsOf = (device_id: string): Statement<LiveCredentialRow> =>
@@ -306,31 +324,35 @@ export const insertCredential = (row: CredentialRow, when: Condition): Statement
 /**
  * A condition: the device exists and is not retired, has fewer than `max` credentials that were
  * neither revoked nor have run out, and none of them has this `kid` or this key (`key_text` from
- * `keyText`).
+ * `keyText`), or is this certificate. Those that came with an authority have no part in the number:
+ * how many it makes is its affair.
  */
 export const hasRoomForCredential = (
   cx: Context,
   device_id: string,
   max: number,
-  key: { kid: string; key_text: string } | null,
+  key: { kid: string; key_text: string } | { thumbprint: string | null },
   kind: CredentialRow['kind'],
 ): Condition => {
   const present = condition`device_id = ${device_id} and revoked_at is null
     and (expires_at is null or expires_at > ${cx.now()})`
   const isNew =
-    key === null
-      ? TRUE
-      : condition`not exists (select 1 from device_credential where ${present}
+    'kid' in key
+      ? condition`not exists (select 1 from device_credential where ${present}
           and (json_extract(jwk, '$.kid') = ${key.kid}
             or json_remove(jwk, '$.kid', '$.alg') = ${key.key_text}))`
+      : key.thumbprint === null
+        ? TRUE
+        : condition`not exists (select 1 from device_credential where ${present}
+            and thumbprint = ${key.thumbprint})`
   return condition`exists (select 1 from device where id = ${device_id} and status <> 'retired')
     and ${typeTakesCredential(device_id, kind)}
-    and (select count(*) from device_credential where ${present}) < ${max}
+    and (select count(*) from device_credential where ${present} and ca_id is null) < ${max}
     and ${isNew}`
 }
 
 /** A condition: the type of the device has no list of kinds of credentials, or this one in it. */
-const typeTakesCredential = (device_id: string, kind: string): Condition =>
+export const typeTakesCredential = (device_id: string, kind: string): Condition =>
   condition`not exists (select 1 from device d join device_type t on t.name = d.type
     where d.id = ${device_id} and t.credential_kinds is not null
       and not exists (select 1 from json_each(t.credential_kinds) k where k.value = ${kind}))`
@@ -410,9 +432,10 @@ export const demandDeviceTypeVersion = (name: string, version: number): Statemen
     'device_type_version',
   )
 
-/** A condition: the type exists and no device is of it. */
+/** A condition: the type exists, no device is of it, and no authority is for such devices. */
 export const deviceTypeIsUnused = (name: string): Condition =>
-  condition`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})`
+  condition`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})
+    and not exists (select 1 from device_ca where device_type = ${name})`
 
 export const deleteDeviceType = (name: string): readonly Statement[] => [
   sql`delete from device_type_rotation where type = ${name} and ${deviceTypeIsUnused(name)}`,

@@ -3,7 +3,7 @@
 // differs between Node, Deno and Bun, workerd lacks it without a compatibility flag, and its
 // subject is not RFC 4514.
 import type { ClientCertificate } from '../context.ts'
-import { decodeBase64, encodeBase64url, sha256OfBytes } from '../crypto.ts'
+import { decodeBase64, encodeBase64, encodeBase64url, sha256OfBytes } from '../crypto.ts'
 import {
   type DerElement,
   derElement,
@@ -63,6 +63,8 @@ export function certificateOfCloudflare(tls: TlsClientAuth | null): ClientCertif
     san_ip: [],
     san_email: [],
     spki: null,
+    issuer: null,
+    der: null,
     verified,
   }
 }
@@ -75,6 +77,7 @@ function readCertificate(der: Uint8Array, verified: boolean): ClientCertificate 
   const members = derElements(derElement(tbs, 0x30).content)
   // RFC 5280 §4.1: version is [0], and left out in the first one.
   const at = members[0]?.tag === 0xa0 ? 1 : 0
+  const issuer = derElement(members[at + 2], 0x30)
   const subject = derElement(members[at + 4], 0x30)
   const spki = derElement(members[at + 5], 0x30)
   const extensions = members.slice(at + 6).find(({ tag }) => tag === 0xa3)
@@ -83,6 +86,8 @@ function readCertificate(der: Uint8Array, verified: boolean): ClientCertificate 
     subject_dn: distinguishedName(subject.content),
     ...alternativeNames(extensions?.content ?? null),
     spki: encodeBase64url(spki.whole),
+    issuer: sha256OfBytes(issuer.whole),
+    der: encodeBase64(der),
     verified,
   }
 }

@@ -152,7 +152,21 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   bad_client_id: 'The client id has a form that no client here can have.',
   bad_signature: 'No registered key of the signer made this signature, or the JWT is malformed.',
   certificate_not_registered:
-    'The client certificate is none of the keys that the client registered.',
+    'The client certificate is none of the keys that the client registered; that of a device is no credential of it, and no authority of this name vouches for such devices.',
+  certificate_not_signed:
+    'A registered authority has the name of the issuer of the certificate of a device, and did not sign it; or that authority has run out.',
+  certificate_not_taken:
+    'The certificate of a device was seen for the first time, and the type of the device takes none (credential_kinds), or device or authority were changed at that moment.',
+  certificate_of_another:
+    'A registered authority may have signed the certificate, and it names another device. Look at `names` of the authority: ids or serial numbers.',
+  certificate_over:
+    'The certificate of a device has run out or does not count yet, by its own times, by an end that an operator set, or by a demand for another key.',
+  certificate_revoked: 'This certificate was revoked for the device.',
+  certificate_unreadable:
+    'The certificate of a device is not well-formed (RFC 5280), or has a critical extension that is not known here.',
+  certificate_usage:
+    'The certificate of a device is not for TLS clients, by its key usage, or is that of an authority.',
+  certificates_many: 'A device has twenty live certificates of one authority already.',
   chain_not_verified:
     'The proxy did not verify the client certificate up to an authority that it trusts.',
   client_disabled: 'The client is disabled.',

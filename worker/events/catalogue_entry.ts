@@ -23,6 +23,7 @@ export const OBJECT_KINDS = [
   'client_secret',
   'consent',
   'credential',
+  'device_ca',
   'device_job',
   'device_type',
   'grant',

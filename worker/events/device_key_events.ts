@@ -12,6 +12,62 @@ export const DEVICE_KEY_EVENTS = {
       kid: { is: 'string', meaning: '`kid` of the new key' },
     },
   },
+  'device_ca.created': {
+    subject: 'the authority',
+    subject_is: 'device_ca',
+    meaning: 'An authority was registered, whose certificates prove devices.',
+    data: {
+      name: { is: 'string', meaning: 'its name' },
+      thumbprint: { is: 'string', meaning: 'SHA-256 of its certificate, base64url' },
+      device_type: {
+        is: 'string or null',
+        names: 'device_type',
+        meaning: 'the type of its devices; null: each',
+      },
+      group: {
+        is: 'string or null',
+        names: 'principal',
+        meaning: 'the place of its devices; null: each',
+      },
+    },
+  },
+  'device_ca.updated': {
+    subject: 'the authority',
+    subject_is: 'device_ca',
+    changes: true,
+    meaning:
+      "An authority was renamed, disabled or enabled. Disabled, it ended its devices' tokens.",
+    data: { fields: { is: 'strings', meaning: 'names of the changed fields' } },
+  },
+  'device_ca.deleted': {
+    subject: 'the authority',
+    subject_is: 'device_ca',
+    meaning: 'An authority was forgotten, and what devices got by it ended.',
+    data: {
+      name: { is: 'string', meaning: 'its name' },
+      thumbprint: { is: 'string', meaning: 'SHA-256 of its certificate, base64url' },
+      device_type: {
+        is: 'string or null',
+        names: 'device_type',
+        meaning: 'the type of its devices; null: each',
+      },
+      group: {
+        is: 'string or null',
+        names: 'principal',
+        meaning: 'the place of its devices; null: each',
+      },
+    },
+  },
+  'device_issuer.set': {
+    subject: null,
+    meaning: 'The authority was set with which this server makes certificates of devices.',
+    data: { thumbprint: { is: 'string', meaning: 'SHA-256 of its certificate, base64url' } },
+  },
+  'device_issuer.removed': {
+    subject: null,
+    meaning: 'This server makes no certificates of devices any more.',
+    data: {},
+  },
   'device.rotation_demanded': {
     subject: 'the device',
     meaning: 'A device has to take other keys; those that it has end.',

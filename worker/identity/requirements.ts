@@ -59,7 +59,7 @@ const KINDS = {
   password: (_cx, { person }) =>
     sql`select '' as name from user
       where id = ${person} and must_change_password = 1 and password is not null`,
-  /** An address that is not proven, where the setting demands a proven one of those who have one. */
+  /** An address that is not proven, where the setting demands proven ones. */
   verify_address: (_cx, { person }) =>
     sql`select '' as name from user where id = ${person} and email_verified = 0 and email <> ''
       and coalesce((select value from setting where name = 'require_verified_address'),

@@ -14,7 +14,7 @@ export const statusListsSchema = z
     /** Changes that concern more holders than were flipped at once; the oldest 100. */
     waiting: z.array(
       z.object({
-        scope: z.enum(['subject', 'object', 'role', 'device_type', 'client', 'actor']),
+        scope: z.enum(['subject', 'object', 'role', 'device_type', 'client', 'actor', 'device_ca']),
         id: z.string(),
         outcome: z.enum(['ended', 'superseded']),
         /** The entry that was looked at last, and the last one that it concerns. */

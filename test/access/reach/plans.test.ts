@@ -1,10 +1,25 @@
 // Statements within a reach begin at its roots or at the object that is asked for, and never look
 // through a table of things, groups, grants or people.
 import { expect, test } from 'vitest'
+import { listAccessOf, listAccessTo } from '../../../worker/access/decisions/decision_store.ts'
 import { lackingToGrant, lackingWithin } from '../../../worker/access/power.ts'
-import { findEvaluationWithin } from '../../../worker/access/reach/decision_reach_store.ts'
+import {
+  listHoldersAround,
+  listMovedMembers,
+  rightsMark,
+} from '../../../worker/access/preview/preview_store.ts'
+import {
+  findEvaluationWithin,
+  heldObjects,
+  listActionsWithin,
+  listExplanationsWithin,
+  listResourcesWithin,
+  listSeenObjects,
+  listSubjectsWithin,
+} from '../../../worker/access/reach/decision_reach_store.ts'
 import { isWithinReach } from '../../../worker/access/reach/reach.ts'
 import { listHeldScopes } from '../../../worker/access/reach/reach_store.ts'
+import { rightsOf } from '../../../worker/access/rights.ts'
 import { findGroup, listGrantsAfter, listGroupsAfter } from '../../../worker/access/store.ts'
 import { listEventsBefore } from '../../../worker/admin/event_store.ts'
 import type { Context } from '../../../worker/context.ts'
@@ -42,6 +57,7 @@ test('no statement within a reach walks through a whole table', async () => {
     action: 'device:read',
     resource: { type: 'device', id: 'lamp' },
   }
+  const slice = { after: '', limit: 50 }
   const statements: Record<string, Statement<unknown>> = {
     scopes: listHeldScopes('ann', 1),
     group: findGroup('room-1', isWithinReach(cx, 'room-1')),
@@ -57,6 +73,20 @@ test('no statement within a reach walks through a whole table', async () => {
     events: listEventsBefore({}, null, 50, reach),
     'events of a thing': listEventsBefore({ object: 'lamp', type: 'x' }, 9, 50, reach),
     decision: findEvaluationWithin('ann', reach, question, 1),
+    subjects: listSubjectsWithin(reach, { ...question, kind: 'user' }, slice, 1),
+    resources: listResourcesWithin('ann', reach, { ...question, kind: 'device' }, slice, 1),
+    actions: listActionsWithin('ann', reach, question, 1),
+    explanation: listExplanationsWithin('ann', reach, question, 200, 1),
+    seen: listSeenObjects(reach, heldObjects('bob', 1)),
+    'access of': listAccessOf('bob', '', 50, 1, (id) => isWithinReach(cx, id)),
+    'access to': listAccessTo('lamp', { object_id: '', id: '' }, 50, 1, (id) =>
+      isWithinReach(cx, id),
+    ),
+    holders: listHoldersAround(scalar`'["room-1"]'`, 'devices', 1, 20),
+    members: listMovedMembers('room-1', scalar`'site-1'`, 20, 1),
+    mark: sql`select ${rightsMark(scalar`'bob'`, 1)}`,
+    supposed:
+      Object.values(rightsOf('bob', 1, { groups: '[]', devices: '[]' }))[2] ?? sql`select 1`,
     power: lackingToGrant(cx, 'guest', 'room-1', null),
     scope: sql`${lackingWithin(cx, 'access:write', 'room-1', null)[0] ?? scalar`select 1`}`,
   }

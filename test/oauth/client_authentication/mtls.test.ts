@@ -42,6 +42,8 @@ const CERTIFICATE: ClientCertificate = {
   san_ip: ['192.0.2.1', '2001:db8::1'],
   san_email: ['job@example.com'],
   spki: null,
+  issuer: null,
+  der: null,
   verified: true,
 }
 

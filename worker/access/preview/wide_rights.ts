@@ -37,6 +37,11 @@ const RULES_MAX_CHARS = 5_400
 export const lookAtRights = (cx: Context, subject: string | Scalar, supposed: Supposition) => ({
   before: rightsOf(subject, cx.now()),
   after: rightsOf(subject, cx.now(), supposed),
+})
+
+/** The same with a mark for the write. */
+export const markRights = (cx: Context, subject: string | Scalar, supposed: Supposition) => ({
+  ...lookAtRights(cx, subject, supposed),
   mark: markOf(subject, cx.now()),
 })
 
@@ -47,7 +52,7 @@ const markOf = (subject: string | Scalar, now: number): Statement<{ mark: string
 type Look = {
   before: RightsRows
   after: RightsRows
-  mark: readonly { mark: string; at: number }[]
+  mark?: readonly { mark: string; at: number }[]
 }
 
 /** The state of somebody's rights when they were read. */
@@ -93,7 +98,7 @@ const tooWide = (who: string, fault: string, pointer: string) =>
 export async function assertFits(
   cx: Context,
   id: string,
-  { before, after, mark }: Look,
+  { before, after, mark = [] }: Look,
   pointer: string,
 ): Promise<Mark[]> {
   const fault = await faultOf(cx, id, after)
@@ -104,7 +109,7 @@ export async function assertFits(
 }
 
 /** Whether somebody's rights, as they would be, fit into a token, or did not before either. */
-export async function fits(cx: Context, { before, after }: Omit<Look, 'mark'>): Promise<boolean> {
+export async function fits(cx: Context, { before, after }: Look): Promise<boolean> {
   return (await faultOf(cx, '', after)) === null || (await faultOf(cx, '', before)) !== null
 }
 
@@ -122,7 +127,7 @@ export async function assertHoldersFit(
   const ids = [...new Set(concerned.map(({ id }) => id))].slice(0, EXAMINED_MAX)
   if (ids.length === 0) return []
   const looks = await cx.db.read(
-    Object.fromEntries(ids.map((id, i) => [i, lookAtRights(cx, id, supposed)])),
+    Object.fromEntries(ids.map((id, i) => [i, markRights(cx, id, supposed)])),
   )
   const marks: Mark[] = []
   for (const [i, id] of ids.entries()) {

@@ -1,5 +1,5 @@
-// The maker of a claim token: it gives to each device that comes in what its maker may give, so it is
-// good only while the maker stands as then and holds that power still, as with an offer by mail.
+// The maker of a claim token: it gives to each device that comes in what its maker may give, so it
+// is good only while the maker stands as then and holds that power still, as with an offer by mail.
 import { type Lack, lackingToHandOn, lackingToMove, lackingToShape } from '../../access/power.ts'
 import type { Context } from '../../context.ts'
 import { condition, refuseUnless, type Statement, scalar, sql } from '../../db/sql.ts'
@@ -54,7 +54,7 @@ export function demandMaker(cx: Context, batch: ClaimBatchRow): Statement {
   ])
 }
 
-/** Notes whose token it was with the key of a device that came in, for when its place changes hands. */
+/** Notes the maker with the key of a device that came in, for when its place changes hands. */
 export const noteMaker = ({ made_by }: ClaimBatchRow, device_id: string): readonly Statement[] =>
   made_by === null
     ? []

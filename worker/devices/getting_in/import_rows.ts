@@ -110,7 +110,7 @@ function trimmed(bytes: Uint8Array): Uint8Array {
 const PLAIN = ['id', 'type', 'name', 'status', 'mqtt_client_id', 'parent']
 const LISTS = ['groups', 'tags']
 const NUMBERS = ['serial', 'mac', 'imei']
-const OTHERS = ['jwk', 'secret', 'claim_code']
+const OTHERS = ['jwk', 'secret', 'x509', 'claim_code']
 
 function namesOf(bytes: Uint8Array): string[] {
   const names = cellsOf(bytes)
@@ -174,6 +174,7 @@ function rowOf(line: number, names: readonly string[], cells: readonly string[])
     else if (area === 'hardware') hardware_ids.push({ kind: inner, value: cell })
     else if (name === 'claim_code') row.set(name, FLAGS.get(cell) ?? cell)
     else if (name === 'secret') credentials.push({ kind: 'secret', secret: cell })
+    else if (name === 'x509') credentials.push({ kind: 'x509', thumbprint: cell })
     else {
       const jwk = parseJsonObject(cell)
       if (jwk === null) return { line, fault: 'has a jwk that is no JSON object' }

@@ -103,9 +103,10 @@ export function insertDevices(cx: Context, devices: NewDevices): Statement[] {
       )}) where true on conflict (id) do nothing`,
     insertManyMemberships(cx, JSON.stringify(memberships)),
     sql`insert into device_credential (id, device_id, kind, jwk, secret_hash, not_before,
-        expires_at, created_at)
+        expires_at, created_at, thumbprint, issuer, serial, not_after)
       select value ->> 'id', value ->> 'device_id', value ->> 'kind', value ->> 'jwk',
-        value ->> 'secret_hash', value ->> 'not_before', value ->> 'expires_at', ${cx.now()}
+        value ->> 'secret_hash', value ->> 'not_before', value ->> 'expires_at', ${cx.now()},
+        value ->> 'thumbprint', value ->> 'issuer', value ->> 'serial', value ->> 'not_after'
       from json_each(${JSON.stringify(credentials)}) where true on conflict (id) do nothing`,
   ]
 }

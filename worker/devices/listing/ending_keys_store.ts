@@ -31,7 +31,7 @@ export function endingKeys(before: number, after: Place | null): Statement<never
 
 /** A condition about `device_type_rotation r` and `device`: the device has a key that it ends. */
 const endsKey = condition`r.type = device.type and exists (
-  select 1 from device_credential c where c.device_id = device.id and c.kind = 'jwk'
+  select 1 from device_credential c where c.device_id = device.id and c.kind in ('jwk', 'x509')
     and c.revoked_at is null and c.created_at <= r.demanded_at)`
 
 /** A condition about `candidate` and `device`: the device stands at its first end alone. */

@@ -79,7 +79,9 @@ export async function rotateCredential(
     rows: credentialsOf(device_id),
     keys: listEveryKeyOf(device_id),
   })
-  const signer = await signerOf(cx, device_id, liveCredentials(cx, rows), proof, jwk)
+  const address = `${cx.config.issuer}/v1/self/rotate`
+  const live = liveCredentials(cx, rows)
+  const signer = await provesRotation(cx, device_id, live, { proof, jwk, address })
   if (signer === null) {
     throw new Problem(
       'forbidden',
@@ -152,13 +154,16 @@ function jwkOf(credential: CredentialInput) {
   ])
 }
 
-/** The live credential whose key signed the proof, or null. */
-async function signerOf(
+/** The live credential whose key signed the proof for the new key at this address, or null. */
+export async function provesRotation(
   cx: Context,
   device_id: string,
   live: readonly LiveCredentialRow[],
-  proof: string,
-  jwk: Parameters<typeof thumbprintOf>[0],
+  {
+    proof,
+    jwk,
+    address,
+  }: { proof: string; jwk: Parameters<typeof thumbprintOf>[0]; address: string },
 ): Promise<LiveCredentialRow | null> {
   const header = readJwtHeader(proof)
   if (header === null || header.typ !== PROOF_TYPE) return null
@@ -171,7 +176,7 @@ async function signerOf(
     const isRight =
       iss === device_id &&
       sub === device_id &&
-      aud === `${cx.config.issuer}/v1/self/rotate` &&
+      aud === address &&
       typeof exp === 'number' &&
       exp > cx.now() &&
       exp <= cx.now() + PROOF_TTL_MAX &&

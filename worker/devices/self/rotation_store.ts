@@ -46,7 +46,7 @@ export const replaceCredential = (id: string, by: string, until: number): Statem
 
 /** A condition about `device_credential`: a key of the device that counts and may be replaced. */
 export const isKeyInUse = (cx: Context, device_id: string): Condition =>
-  condition`device_id = ${device_id} and kind = 'jwk' and revoked_at is null
+  condition`device_id = ${device_id} and kind in ('jwk', 'x509') and revoked_at is null
       and replaced_by is null and (expires_at is null or expires_at > ${cx.now()})`
 
 /** Ends the keys that a device has now at a time, unless they end before by themselves. */

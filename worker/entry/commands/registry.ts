@@ -51,6 +51,7 @@ import { getSelf } from '../../devices/self/self.ts'
 import { CannotStart } from '../cannot_start.ts'
 import { ACCESS_COMMANDS } from './access.ts'
 import type { CommandAnswer } from './answer.ts'
+import { DEVICE_CA_COMMANDS } from './device_cas.ts'
 import { GETTING_IN_COMMANDS } from './getting_in.ts'
 import type { RegistryCommand } from './registry_usage.ts'
 import {
@@ -73,6 +74,7 @@ import {
 const COMMANDS: Readonly<Record<RegistryCommand, Command>> = {
   ...ACCESS_COMMANDS,
   ...GETTING_IN_COMMANDS,
+  ...DEVICE_CA_COMMANDS,
   'device list': async (cx, _, options) =>
     paged(
       await listDevices(

@@ -23,6 +23,11 @@ export const REGISTRY_USAGE = {
   'type change': 'NAME --file F',
   'type delete': 'NAME',
   'type rotate': 'NAME --by TIME',
+  'device-ca list': PAGE,
+  'device-ca create': 'NAME FILE [--type T] [--group G]',
+  'device-ca disable': 'ID',
+  'device-ca enable': 'ID',
+  'device-ca delete': 'ID',
   'claim-token create':
     '--type T [--group G] [--max-uses N] [--expires-in S] [--again keep|reset] [--name N]',
   'claim-token list': PAGE,

@@ -80,13 +80,26 @@ export const invitationIsMine = (cx: Context, hash: string): Condition =>
  * made or that is on its way.
  */
 export const isInvitationWithin = (cx: Context): Condition =>
+  isSeenWithin(
+    cx,
+    condition`(invitation.invited_by = ${cx.actor.id} or (invitation.used_by is null
+      and invitation.revoked_at is null and invitation.expires_at > ${cx.now()}))`,
+  )
+
+/** The same, for a list: those on their way are found by an index of their own. */
+export const isInvitationListed = (cx: Context): Condition =>
+  isSeenWithin(
+    cx,
+    condition`invitation.id in (
+      select mine.id from invitation mine where mine.invited_by = ${cx.actor.id}
+      union all select open.id from invitation open
+        where open.used_by is null and open.revoked_at is null and open.expires_at > ${cx.now()})`,
+  )
+
+const isSeenWithin = (cx: Context, isSeen: Condition): Condition =>
   cx.actor.reach === undefined
     ? TRUE
-    : condition`invitation.id in (
-          select mine.id from invitation mine where mine.invited_by = ${cx.actor.id}
-          union all select open.id from invitation open
-            where open.used_by is null and open.revoked_at is null and open.expires_at > ${cx.now()})
-        and invitation."groups" <> '[]'
+    : condition`${isSeen} and invitation."groups" <> '[]'
         and not exists (select 1 from json_each(invitation."groups")
           where not ${isWithinReach(cx, scalar`value`)})
         and not exists (select 1 from json_each(invitation.grants)

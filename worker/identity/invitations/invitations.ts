@@ -36,6 +36,7 @@ import {
   type InvitationRow,
   insertInvitation,
   invitationHas,
+  isInvitationListed,
   isInvitationWithin,
   isPending,
   listInvitationsBefore,
@@ -263,7 +264,7 @@ export async function listInvitations(
 ): Promise<PageOf<Invitation>> {
   const before = decodeCursor(cx, 'invitations', cursor)
   const key = address === undefined ? null : emailKey(address)
-  const rows = await cx.db.read(listInvitationsBefore(before, limit, key, isInvitationWithin(cx)))
+  const rows = await cx.db.read(listInvitationsBefore(before, limit, key, isInvitationListed(cx)))
   return pageOf(
     cx,
     'invitations',

@@ -115,7 +115,7 @@ export async function entitleClient(
     acl_max_rules: settings.acl_max_rules,
   })
   const { granted, ...content } = assertEntitled(found)
-  const told = accessTokenRights(cx, client, content, claimRows)
+  const claimedRights = accessTokenRights(cx, client, content, claimRows)
   const claims = accessTokenClaims(cx, {
     origin: id,
     sub: user_id,
@@ -124,8 +124,8 @@ export async function entitleClient(
     format: client.access_token_format,
     cnf,
     ...content,
-    rights_claims: told,
-    not_after: earliest(content.not_after, until, accessTokenRightsEnd(told, claimRows)),
+    rights_claims: claimedRights,
+    not_after: earliest(content.not_after, until, accessTokenRightsEnd(claimedRights, claimRows)),
   })
   const rights_claims = rightsClaims(client, wantedOf(client.id_token_claims, granted), claimRows)
   return { claims, granted, rights_claims, client }

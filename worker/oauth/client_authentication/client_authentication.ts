@@ -10,7 +10,11 @@ import type { Limit } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
-import type { Condition } from '../../db/sql.ts'
+import type { Condition, Statement } from '../../db/sql.ts'
+import {
+  certificateReads,
+  proveCertificate,
+} from '../../devices/certificates/presented_certificate.ts'
 import {
   credentialsOf,
   endOf,
@@ -58,8 +62,16 @@ export type Caller = {
   until: number | null
 } & (
   | { kind: 'client'; client: Client }
-  /** With the credential that it proved itself by. */
-  | { kind: 'device'; device: DeviceRow; credential: LiveCredentialRow }
+  /**
+   * With the credential that it proved itself by. `arrival`: statements that store it, where it is
+   * a certificate that was never seen; no token is given before they are written.
+   */
+  | {
+      kind: 'device'
+      device: DeviceRow
+      credential: LiveCredentialRow
+      arrival: readonly Statement[] | null
+    }
 )
 
 /**
@@ -97,11 +109,14 @@ const IAT_AHEAD_MAX = 60
 export function callerReads(cx: Context, { client_id, method }: PresentedCredentials) {
   const isClient = recentClient(cx, client_id) !== undefined
   const hasSecret = method === 'client_secret_basic' || method === 'client_secret_post'
+  // A public client may have a certificate as well, which then proves nothing.
+  const mayBeBare = method !== 'none' || cx.client_certificate !== null
   return {
     client: findClientById(client_id),
     secrets: hasSecret ? listSecretsOf(client_id) : null,
     device: isClient ? null : findDeviceById(client_id),
-    credentials: isClient || method === 'none' ? null : credentialsOf(client_id),
+    credentials: isClient || !mayBeBare ? null : credentialsOf(client_id),
+    certificate: isClient || method !== 'none' ? null : certificateReads(cx, client_id),
     guesses: hasSecret ? findGuesses(cx, client_id) : null,
   }
 }
@@ -162,17 +177,47 @@ export async function authenticate(
     const { assertion, key } = await verifyAssertion(cx, presented, null, [...byKey.keys()])
     const credential = key === undefined ? undefined : byKey.get(key)
     if (credential === undefined) throw new TypeError('a key of no credential')
-    const until = endOf(credential)
-    return { kind: 'device', id, method, device, credential, proofs: [assertion], cnf: null, until }
+    return deviceCaller(device, method, credential, [assertion])
   }
+  if (method === 'none') return proveByCertificate(cx, device, rows)
   if (!('client_secret' in presented)) throw invalidClient('device_without_proof')
   const { client_secret } = presented
   const compare = () => verifyDeviceSecret(live, client_secret)
   const isRight = await judgeSecret(cx, id, rows.guesses, compare)
   const credential = live.find((one) => verifyDeviceSecret([one], client_secret))
   if (!isRight || credential === undefined) throw invalidClient('wrong_secret')
-  const until = endOf(credential)
-  return { kind: 'device', id, method, device, credential, proofs: [], cnf: null, until }
+  return deviceCaller(device, method, credential, [])
+}
+
+const deviceCaller = (
+  device: DeviceRow,
+  method: Caller['method'],
+  credential: LiveCredentialRow,
+  proofs: readonly Assertion[],
+): Caller & { kind: 'device' } => ({
+  kind: 'device',
+  id: device.id,
+  ...{ method, device, credential, proofs },
+  ...{ arrival: null, cnf: null, until: endOf(credential) },
+})
+
+/**
+ * A device by the certificate of the connection (RFC 8705 §2), to which its tokens are bound (§3).
+ */
+async function proveByCertificate(
+  cx: Context,
+  device: DeviceRow,
+  { credentials, certificate }: CallerRows,
+): Promise<Caller> {
+  if (cx.client_certificate === null || Array.isArray(certificate)) {
+    throw invalidClient('device_without_proof')
+  }
+  const proven = await proveCertificate(cx, device, credentials, certificate)
+  if ('reason' in proven) throw invalidClient(proven.reason)
+  const { credential, arrival, by } = proven
+  const method = by === 'authority' ? 'tls_client_auth' : 'self_signed_tls_client_auth'
+  const cnf = { 'x5t#S256': cx.client_certificate.thumbprint }
+  return { ...deviceCaller(device, method, credential, []), arrival, cnf }
 }
 
 /** RFC 7523 §3. Keys of a device come in `own`; a client has keys and further rules of its own. */

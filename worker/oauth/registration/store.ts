@@ -33,8 +33,8 @@ export const initialAccessTokenExists = (id: string): Condition =>
   condition`exists (select 1 from initial_access_token where id = ${id})`
 
 /**
- * Inserts one more use of a token, for this request, if the token exists, has not run out, has a use
- * left, and its maker still holds what it gives. `isUseMine` says whether it did.
+ * Inserts one more use of a token, for this request, if the token exists, has not run out, has a
+ * use left, and its maker still holds what it gives. `isUseMine` says whether it did.
  */
 export const insertInitialAccessTokenUse = (
   cx: Context,

@@ -1,6 +1,6 @@
 // A small access token for a device: it names the rules of its type by their hash instead of
-// listing them in `acl`. It is for mProxy alone, which alone reads its `typ`; here introspection and
-// nothing else reads it. Its claims are as few and as short as they can be, since modems keep
+// listing them in `acl`. It is for mProxy alone, which alone reads its `typ`; here introspection
+// and nothing else reads it. Its claims are as few and as short as they can be, since modems keep
 // passwords short.
 import type { PolicyPlace } from '../../../policy/templates.ts'
 import { placesByReference } from '../../access/acl_claim.ts'

@@ -101,9 +101,9 @@ ${csrfField(v.csrf)}
 ${hiddenFields({ id })}
 <button class="small" aria-label="${text}: ${about}" type="submit" name="action" value="${action}">${text}</button>
 </form>`
-  const role = ({ grant, text, object, expires_at }: PlaceRole, about: string) =>
+  const role = ({ grant, text, object, expires_at }: PlaceRole, about: string, mayEnd = true) =>
     html`<div class="entry"><bdi>${text}</bdi>${object === null ? html`` : html` <span class="quiet"><bdi>${object}</bdi></span>`}${until(expires_at, m)}
-${v.may.change ? small('end', grant, m('places.end_role'), `${about}, ${text}`) : html``}</div>`
+${v.may.change && mayEnd ? small('end', grant, m('places.end_role'), `${about}, ${text}`) : html``}</div>`
   const choice = (id: string) => html`<label for="${id}-role">${m('places.role')}</label>
 <select id="${id}-role" name="role" autocomplete="off">${v.roles.map(({ name, text }) => html`<option value="${name}">${text}</option>`)}</select>
 <label for="${id}-until">${m('places.until_field')}</label>
@@ -113,10 +113,10 @@ ${v.may.change ? small('end', grant, m('places.end_role'), `${about}, ${text}`) 
 <ul class="entries">${v.people.map(
     (one) => html`<li class="stacked">
 <div class="entry"><span class="entry-name" dir="auto">${one.name ?? one.label}</span>
-<span class="quiet" dir="auto">${one.label}</span>
+${one.name === null ? html`` : html`<span class="quiet" dir="auto">${one.label}</span>`}
 ${one.memberships.map(({ group, expires_at }) => html`<span class="quiet">${sentence(m, 'places.member_of', { group })}</span>${until(expires_at, m)}`)}
 </div>
-${one.roles.map((held) => role(held, one.label))}
+${one.roles.map((held) => role(held, one.label, !one.isSelf))}
 ${one.isSelf || !v.may.change ? html`` : html`<div class="choices">${small('remove', one.id, m('places.remove'), one.label)}${one.canRenew ? small('renew', one.id, m('places.renew'), one.label) : html``}</div>`}
 </li>`,
   )}</ul>`
@@ -205,6 +205,7 @@ ${form(
 ${form(html``, submit('keep', m('places.withdraw_offer'), ''))}`
 }`
   const body = html`<h1 dir="auto">${v.name}</h1>
+${v.may.change ? rename(v.id, v.name) : html``}
 ${alert(v.error)}
 ${people}
 ${outside}
@@ -212,7 +213,6 @@ ${invitations}
 ${invite}
 ${devices}
 ${rooms}
-${v.may.change ? rename(v.id, v.name) : html``}
 ${transfer}
 <p class="beside after"><a href="${PLACES_PATH}">${m('places.back')}</a></p>`
   return shell({ title: v.name, body }, m)

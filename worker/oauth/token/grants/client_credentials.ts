@@ -5,7 +5,7 @@
 // it has no others.
 import { type RightsRows, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
-import type { Answers } from '../../../db/database.ts'
+import { type Answers, unlessRefused } from '../../../db/database.ts'
 import { endOf } from '../../../devices/credentials.ts'
 import { noteUse } from '../../../devices/last_use.ts'
 import { noteSeen, writeSeen } from '../../../devices/seen.ts'
@@ -21,7 +21,10 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
+import {
+  invalidClient,
+  type PresentedCredentials,
+} from '../../client_authentication/presented_credentials.ts'
 import type { Client } from '../../clients/client_metadata.ts'
 import { recentClient } from '../../clients/recent_clients.ts'
 import { isManagementScope, managementAudience, PERSONAL_SCOPES, SELF_SCOPE } from '../../scopes.ts'
@@ -116,14 +119,17 @@ export async function redeem(
     await writeAs(cx, caller, null)
     return answerToken(cx, claims, await tellStatus(cx, kind, id, status))
   }
-  const { credential } = caller
+  const { credential, arrival } = caller
   const notes = [noteSeen(cx, caller.device), noteUse(cx, credential, isProven(cx, caller))].filter(
     (one) => one !== null,
   )
   // Where nothing else is written the device does not wait for it.
-  const isBehind = caller.proofs.length === 0
+  const isBehind = caller.proofs.length === 0 && arrival === null
   if (notes.length > 0 && isBehind) cx.background(writeSeen(cx, notes))
-  await writeAs(cx, caller, isBehind ? null : notes)
+  // Before there is a token: a certificate that is refused later has to be known by then.
+  await unlessRefused(writeAs(cx, caller, isBehind ? null : [...(arrival ?? []), ...notes]), () => {
+    throw invalidClient('certificate_not_taken')
+  })
   const end = endOf(credential)
   return {
     ...(await answerToken(cx, claims, await tellStatus(cx, kind, id, status))),
@@ -173,11 +179,13 @@ function deviceClaims(
   const entitled = assertEntitled(found)
   return accessTokenClaims(cx, {
     ...own,
+    // mProxy learns of no certificate and would refuse the token; DPoP is the device's own wish.
+    cnf: cnf !== null && 'x5t#S256' in cnf ? null : cnf,
     ttl: rows?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
     reference: rows === undefined ? null : policyReference(rows),
     mqtt_client_id: device.mqtt_client_id,
     ...entitled,
-    // Whoever has the credential may be another one than the device, for as long as it is good.
+    // The credential may be in other hands than those of the device, for as long as it is good.
     not_after: earliest(entitled.not_after, until),
   })
 }

@@ -200,7 +200,7 @@ export async function redeem(
     within: subject.act === null ? undefined : rulesIn(subject),
   })
   const { not_after, granted: _, ...content } = assertEntitled(found, WORDS)
-  const told = accessTokenRights(cx, client, content, rows.claimRows)
+  const claimedRights = accessTokenRights(cx, client, content, rows.claimRows)
   const claims = accessTokenClaims(cx, {
     origin: subject.origin,
     epoch: rows.epochs[0]?.epoch,
@@ -210,14 +210,14 @@ export async function redeem(
     format: client.access_token_format,
     cnf: caller.cnf,
     ...content,
-    rights_claims: told,
+    rights_claims: claimedRights,
     // The new token ends with the tokens that it rests on.
     not_after: earliest(
       not_after,
       subject.exp,
       actor?.exp ?? null,
       caller.until,
-      accessTokenRightsEnd(told, rows.claimRows),
+      accessTokenRightsEnd(claimedRights, rows.claimRows),
     ),
     act,
   })
