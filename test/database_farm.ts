@@ -108,9 +108,9 @@ function faultsOf(file: string, texts: ReadonlySet<string>, isWhole: boolean): s
   console.log(
     `SQL of the run: ${texts.size} texts, ${planned} of the worker, ${templates.length} templates of stores`,
   )
+  for (const text of unused) console.log(`needs no excuse any more: ${text}`)
   return [
     ...walks,
-    ...unused.map((text) => `needs no excuse any more: ${text}`),
     ...findUnprepared(file, texts).map((fault) => `does not prepare: ${fault}`),
     ...findUnsent(templates, texts).map((place) => `was never sent: ${place}`),
   ]

@@ -94,7 +94,6 @@ export const GROWING: ReadonlySet<string> = new Set([
 export const COARSE: Readonly<Record<string, readonly string[]>> = {
   authorization: ['client_id'],
   device: ['type', 'status'],
-  event: ['type', 'outcome', 'client_id'],
   grant: ['role'],
   hardware_id: ['kind'],
   group: ['kind'],
@@ -350,6 +349,16 @@ export const EXCUSES: readonly Excuse[] = [
     text: 'select * from undeliverable_address where address_key > ? order by address_key limit ?',
     tables: ['undeliverable_address'],
     because: PAGE,
+  },
+  {
+    text: '(select first.seq from event first where first.at >= ?',
+    tables: ['event'],
+    because: FIRST,
+  },
+  {
+    text: '(select last.seq from event last where last.at <= ?',
+    tables: ['event'],
+    because: FIRST,
   },
   { text: 'not exists (select 1 from grant where role = ?)', tables: ['grant'], because: FIRST },
   {
