@@ -168,7 +168,9 @@ test('what names the device alone, is void or is held by the actor needs no more
     const { value, roundTrips } = await countRoundTrips(worker, () => few(method, path, body))
     const tried = `${method} ${path} ${JSON.stringify(body)}`
     expect([tried, value.status, value.body]).toEqual([tried, status, value.body])
-    expect(roundTrips, tried).toBeLessThanOrEqual(3) // with the guard
+    // With the guard, and one more where rules of others read what changes.
+    const most = tried.startsWith('PATCH') && tried.includes('"floor"') ? 4 : 3
+    expect(roundTrips, tried).toBeLessThanOrEqual(most)
   }
 })
 

@@ -489,7 +489,7 @@ describe('client_credentials', () => {
     }
     console.log('statements of the read batch', seen)
     // A client that was read lately is no device; a device may be a client.
-    expect(seen).toEqual({ mqtt: 11, other: 4, self: 6 })
+    expect(seen).toEqual({ mqtt: 12, other: 4, self: 6 })
   })
 
   test('a client that is not registered for the grant, or that is public, is refused', async () => {

@@ -143,7 +143,7 @@ function assertFree(path: string): void {
 function isInUse(path: string): boolean {
   let connection: EmbeddedConnection | undefined
   try {
-    connection = new EmbeddedConnection(path, 'read', 0)
+    connection = new EmbeddedConnection(path, 'read', 0, 0)
     // In write-ahead mode each connection has a shared lock for as long as it is open, and this one
     // must have the file to itself.
     connection.script('PRAGMA locking_mode = EXCLUSIVE')

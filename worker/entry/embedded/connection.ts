@@ -39,11 +39,13 @@ export class EmbeddedConnection {
   readonly #unchanged = new UnchangedRows()
   #dataVersion: Prepared['statement'] | undefined
 
-  constructor(path: string, role: 'write' | 'read', lockTimeout: number) {
+  /** `pages`: KiB that it keeps; 0: as SQLite has it, and then nothing of the file is read yet. */
+  constructor(path: string, role: 'write' | 'read', lockTimeout: number, pages = PAGES[role]) {
     this.#db = guarded(() => new Database(path, { timeout: lockTimeout }))
     this.#role = role
     try {
-      this.script(`PRAGMA foreign_keys = ON; PRAGMA cache_size = -${PAGES[role]}`)
+      this.script('PRAGMA foreign_keys = ON')
+      if (pages > 0) this.script(`PRAGMA cache_size = -${pages}`)
       // An acknowledged write is security state: a spent code, a revoked family. Any setting keeps
       // it when the process is killed, since then the kernel has the write. FULL, one fsync for
       // each commit, keeps it also when the power fails (NORMAL could lose the last commits, not
