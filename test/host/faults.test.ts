@@ -9,6 +9,7 @@ import { type Statement, sql } from '../../worker/db/sql.ts'
 import { findFreePort } from '../../worker/entry/broker/free_port.ts'
 import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
 import { serveHrana } from '../../worker/entry/hrana/hrana.ts'
+import { makeAuthority } from '../support/certificates.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
 import { makeBlueprint } from './black_box.ts'
@@ -184,7 +185,8 @@ test('the blueprint that docs/management.md shows applies as it stands, with a r
   const key = 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs'
   const text = block.replaceAll(/^ {4}/gm, '').replace('x: "..."', `x: ${key}`)
   writeFileSync(join(folder.path, 'home.yaml'), text)
-  const env = { ANN_PASSWORD: 'zażółć gęślą jaźń 2026' }
+  const { pem } = await makeAuthority()
+  const env = { ANN_PASSWORD: 'zażółć gęślą jaźń 2026', WORKS_CA: pem }
   const { code, output } = await runCli(['apply', 'home.yaml'], folder.path, env)
   expect(code, output).toBe(0)
   expect(output).toContain('created grant resident for ann@example.com on site-12')
