@@ -3652,6 +3652,26 @@ const BLUEPRINT: readonly Guard[] = [
     title: 'start at once',
   },
   {
+    name: 'apply-names-wide-rights',
+    attack:
+      'a blueprint gives a person more rules than a token may have, and nobody hears of it until ' +
+      'the person signs in',
+    file: 'worker/admin/blueprint.ts',
+    from: 'warningsOf(cx, done.look, acl_max_rules)',
+    to: 'warningsOf(cx, [], acl_max_rules)',
+    test: 'admin/blueprint_width',
+    title: 'a grant that is too much',
+  },
+  {
+    name: 'apply-looks-at-holders',
+    attack: 'a blueprint gives a role more rules, and nobody looks at those who hold it',
+    file: 'worker/admin/blueprint_width.ts',
+    from: '    [roles, within(subjectsOfRoles(roles))],\n',
+    to: '',
+    test: 'admin/blueprint_width',
+    title: 'the holders of a role',
+  },
+  {
     name: 'record-without-secrets',
     attack: 'the record of a blueprint lets passwords be guessed with a fast hash',
     file: 'worker/admin/blueprint_record.ts',

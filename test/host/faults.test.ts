@@ -193,6 +193,41 @@ test('the blueprint that docs/management.md shows applies as it stands, with a r
   expect((await runCli(['apply', 'home.yaml'], folder.path, env)).output.trim()).toBe('no changes')
 })
 
+test('a blueprint warns of rights that fit into no token, when it is applied and at a start', async () => {
+  const file = join(folder.path, 'wide.json')
+  const topics = (n: number) => Array.from({ length: n }, (_, i) => `fixed/${i}`)
+  const write = (rules: number) => {
+    const acl = topics(rules).map((topic) => ({ permission: 'allow', action: 'publish', topic }))
+    const document = {
+      settings: { acl_max_rules: 4 },
+      roles: [{ name: 'wide', acl }],
+      users: [{ id: 'ann', email: 'ann@example.com' }],
+      grants: [{ subject: 'ann', role: 'wide', object: '*' }],
+    }
+    writeFileSync(file, JSON.stringify(document))
+  }
+  const words = 'ann@example.com would get no token any more: more than 4 rules'
+  write(5)
+  const first = await runCli(['apply', 'wide.json'], folder.path)
+  expect([first.code, first.output]).toEqual([0, expect.stringContaining(`\nwarning: ${words}`)])
+  write(6)
+  const second = await runCli(['apply', 'wide.json', '--json'], folder.path)
+  expect([second.code, JSON.parse(second.output)]).toEqual([
+    0,
+    expect.objectContaining({ warnings: [expect.stringContaining(words)], dry_run: false }),
+  ])
+  write(7)
+  const PORT = `${await findFreePort()}`
+  const program = worker({ PORT, ISSUER: `http://localhost:${PORT}`, BLUEPRINT: file })
+  try {
+    await program.printed(/listens on/)
+    expect(program.output()).toContain(`"warning":"${words}`)
+  } finally {
+    program.process.kill('SIGTERM')
+    await program.exit
+  }
+})
+
 test('text that is neither JSON nor YAML is refused with its place', async () => {
   writeFileSync(join(folder.path, 'x.yaml'), 'clients: [\n  {a: b')
   const { code, output } = await runCli(['apply', 'x.yaml'], folder.path)

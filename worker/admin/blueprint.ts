@@ -2,7 +2,8 @@
 // written in one batch: a fault anywhere applies nothing, and a second run changes nothing. Each
 // room says what an entry may contain and what it changes. Files beside: blueprint_document.ts (the
 // file), blueprint_standing.ts (the database), blueprint_entries.ts (both together),
-// blueprint_choice.ts (what is made, changed or left), blueprint_record.ts (what was applied).
+// blueprint_choice.ts (what is made, changed or left), blueprint_record.ts (what was applied),
+// blueprint_width.ts (rights that fit into no token).
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
@@ -15,6 +16,7 @@ import { type Entry, entriesOf } from './blueprint_entries.ts'
 import { isSameValue } from './blueprint_record.ts'
 import { readStanding, type Standing } from './blueprint_standing.ts'
 import { demandRecordedBefore, type NewRecordedEntry, recordEntries } from './blueprint_store.ts'
+import { readOfWidth, warningsOf } from './blueprint_width.ts'
 import { type SettingsPatch, settingsAfter } from './settings_change.ts'
 
 export type Applied = {
@@ -22,6 +24,8 @@ export type Applied = {
   changes: readonly string[]
   /** One line for each thing, or members of one, that stay other than the file says. */
   left: readonly string[]
+  /** One line for each who gets no token by what was written; absent where that is nobody. */
+  warnings?: readonly string[]
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -44,16 +48,11 @@ export async function applyBlueprint(
   const blueprint = readBlueprint(document, env)
   const work = await plan(cx, blueprint, { atStart: false, recreate })
   show(work.applied)
-  if (!dryRun) {
-    const reason = await write(cx, work)
-    if (reason !== null) {
-      const path = 'the database'
-      throw new BlueprintFault([
-        { path, reason: `${reason} (changed by somebody else meanwhile; apply again)` },
-      ])
-    }
-  }
-  return work.applied
+  if (dryRun) return work.applied
+  const written = await write(cx, work)
+  if ('applied' in written) return written.applied
+  const reason = `${written.refused} (changed by somebody else meanwhile; apply again)`
+  throw new BlueprintFault([{ path: 'the database', reason }])
 }
 
 const ATTEMPTS = 5
@@ -71,9 +70,10 @@ export async function startBlueprint(
   const blueprint = readBlueprint(document, env)
   for (let attempt = 1; ; attempt++) {
     const work = await plan(cx, blueprint, { atStart: true, recreate: false })
-    const reason = await write(cx, work)
-    if (reason === null) return work.applied
-    if (attempt === ATTEMPTS) throw new BlueprintFault([{ path: 'the database', reason }])
+    const written = await write(cx, work)
+    if ('applied' in written) return written.applied
+    if (attempt < ATTEMPTS) continue
+    throw new BlueprintFault([{ path: 'the database', reason: written.refused }])
   }
 }
 
@@ -82,6 +82,8 @@ type Work = {
   plans: readonly Plan[]
   rows: readonly NewRecordedEntry[]
   standing: Standing
+  look: ReturnType<typeof readOfWidth>
+  acl_max_rules: number
 }
 
 async function plan(cx: Context, blueprint: Blueprint, how: How): Promise<Work> {
@@ -106,6 +108,13 @@ async function plan(cx: Context, blueprint: Blueprint, how: How): Promise<Work> 
     plans: planned.map((one) => one.plan),
     rows: planned.flatMap(({ choice }) => rowOf(choice, standing)),
     standing,
+    look: readOfWidth(
+      cx,
+      blueprint,
+      new Map(planned.map((one) => [one.choice.entry.path, one.plan])),
+      standing,
+    ),
+    acl_max_rules: coming.acl_max_rules,
   }
 }
 
@@ -216,18 +225,22 @@ function describeLeft({ entry, left }: Choice): string[] {
   })
 }
 
-/** Null when it is written, else why the database undid the batch. */
-async function write(cx: Context, { plans, rows, standing }: Work): Promise<string | null> {
+/** The report of a batch that is written, or why the database undid it. */
+async function write(
+  cx: Context,
+  { applied, plans, rows, standing, look, acl_max_rules }: Work,
+): Promise<{ applied: Applied } | { refused: string }> {
   const statements = plans.flatMap((one) => one.statements)
-  if (statements.length === 0 && rows.length === 0) return null
+  if (statements.length === 0 && rows.length === 0) return { applied }
   const record = rows.length === 0 ? [] : [recordEntries(cx, rows)]
   try {
-    await cx.db.write([
-      ...standing.making,
-      demandRecordedBefore(cx, rows),
-      ...statements,
-      ...record,
-    ])
+    const done = await cx.db.write({
+      changes: [...standing.making, demandRecordedBefore(cx, rows), ...statements, ...record],
+      look,
+    })
+    cx.memory.delete('settings')
+    const warnings = warningsOf(cx, done.look, acl_max_rules)
+    return { applied: warnings.length === 0 ? applied : { ...applied, warnings } }
   } catch (error) {
     const inTheWay =
       error instanceof ConstraintViolation
@@ -235,10 +248,8 @@ async function write(cx: Context, { plans, rows, standing }: Work): Promise<stri
         : error instanceof BatchRefused
           ? `the demand ${error.reason} is not met`
           : undefined
-    const reason = refusalOf(error)?.detail ?? inTheWay
-    if (reason === undefined) throw error
-    return reason
+    const refused = refusalOf(error)?.detail ?? inTheWay
+    if (refused === undefined) throw error
+    return { refused }
   }
-  cx.memory.delete('settings')
-  return null
 }

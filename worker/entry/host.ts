@@ -186,9 +186,10 @@ export async function startHost(env: Environment, log: Log, options: HostOptions
       await ensureFirstOperator(cx, admin_email, admin_password, blueprint !== undefined)
     }
     if (blueprint !== undefined) {
-      const { changes, left } = await startBlueprintFile(cx, blueprint, env)
+      const { changes, left, warnings = [] } = await startBlueprintFile(cx, blueprint, env)
       for (const line of changes) log('info', 'blueprint', { change: line })
       for (const line of left) log('info', 'blueprint', { left: line })
+      for (const line of warnings) log('warn', 'blueprint', { warning: line })
     }
   } catch (error) {
     await host.close()

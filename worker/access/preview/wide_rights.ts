@@ -67,29 +67,44 @@ export function widthFault(compiled: CompiledAcl, acl_max_rules: number): string
     : `${size} characters of rules, of which ${RULES_MAX_CHARS} fit, whatever acl_max_rules says`
 }
 
-/** The same of rows; a token by reference has no rules, and one rule fits whatever is set. */
-async function faultOf(cx: Context, id: string, rows: RightsRows): Promise<string | null> {
+/** The same of rows; a token by reference has no rules. */
+function faultUnder(
+  cx: Context,
+  id: string,
+  rows: RightsRows,
+  acl_max_rules: number,
+): string | null {
   if (placesByReference(rows) !== null) return null
   const silent = { ...cx, log: () => {} }
-  if (widthFault(compileAcl(silent, id, rows, 1), 1) === null) return null
-  const { acl_max_rules } = await loadSettings(cx)
   return widthFault(compileAcl(silent, id, rows, acl_max_rules), acl_max_rules)
 }
 
+/** The same under the setting, which is read where there is more than one rule: one always fits. */
+async function faultOf(cx: Context, id: string, rows: RightsRows): Promise<string | null> {
+  if (faultUnder(cx, id, rows, 1) === null) return null
+  const { acl_max_rules } = await loadSettings(cx)
+  return faultUnder(cx, id, rows, acl_max_rules)
+}
+
+const wordsOf = (who: string, fault: string) => `${who} would get no token any more: ${fault}`
+
+const WAY_OUT =
+  'name the house in the rules of the role or type with ${site.id}, so that one rule ' +
+  'stands for all its rooms and devices; or grant on fewer places; or raise acl_max_rules'
+
 const tooWide = (who: string, fault: string, pointer: string) =>
-  new Problem(
-    'conflict',
-    `${who} would get no token any more: ${fault}`,
-    [
-      {
-        pointer,
-        detail:
-          'name the house in the rules of the role or type with ${site.id}, so that one rule ' +
-          'stands for all its rooms and devices; or grant on fewer places; or raise acl_max_rules',
-      },
-    ],
-    'too_many_rules',
-  )
+  new Problem('conflict', wordsOf(who, fault), [{ pointer, detail: WAY_OUT }], 'too_many_rules')
+
+/** A line that warns of rights as they stand, where they fit into no token; or null. */
+export function warnOfWidth(
+  cx: Context,
+  who: { id: string; name: string },
+  rows: RightsRows,
+  acl_max_rules: number,
+): string | null {
+  const fault = faultUnder(cx, who.id, rows, acl_max_rules)
+  return fault === null ? null : `${wordsOf(who.name, fault)}; ${WAY_OUT}`
+}
 
 /**
  * Throws Problem where somebody would have more rules than a token may. `pointer` is the member of

@@ -1,4 +1,5 @@
-// `apply FILE`: makes a blueprint true. The difference is printed before anything is written.
+// `apply FILE`: makes a blueprint true. The difference is printed before anything is written,
+// warnings about rights that no token can carry after that: they are known then.
 import type { Applied } from '../../admin/blueprint.ts'
 import type { Context } from '../../context.ts'
 import { applyBlueprintFile } from '../blueprint_file.ts'
@@ -20,6 +21,9 @@ export async function apply(
     if (!json) console.log([...lines, ...left].join('\n'))
   }
   const applied = await applyBlueprintFile(cx, file, process.env, { dryRun, recreate, show: print })
-  const text = dryRun ? 'Nothing was written: this was --dry-run.' : ''
-  return { text, json: { ...applied, dry_run: dryRun } }
+  const { warnings = [] } = applied
+  const text = dryRun
+    ? 'Nothing was written: this was --dry-run.'
+    : warnings.map((line) => `warning: ${line}`).join('\n')
+  return { text, json: { ...applied, warnings, dry_run: dryRun } }
 }
