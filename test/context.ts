@@ -38,6 +38,13 @@ export type WorkerOptions = {
   hashesAnew?: boolean
 }
 
+/** The certificate that a test gives to its connection, as far as it says of it. */
+function certificateOf(header: string | null): ClientCertificate | null {
+  if (header === null) return null
+  const unknown = { spki: null, issuer: null, der: null }
+  return { ...unknown, ...(JSON.parse(header) as ClientCertificate) }
+}
+
 /** The part of a worker that its requests bring to the application. */
 type Host = {
   open(request: Request): Context
@@ -138,7 +145,7 @@ export async function startWorker(
       context(
         ANONYMOUS,
         request.headers.get('x-test-address') ?? '192.0.2.1',
-        JSON.parse(request.headers.get('x-test-certificate') ?? 'null'),
+        certificateOf(request.headers.get('x-test-certificate')),
       ),
     async read(name) {
       const text = files[name]

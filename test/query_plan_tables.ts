@@ -114,6 +114,7 @@ const SHORT = 'rows live for a day at most, so that most of the table is what is
 const SWEEP = 'for the timer: nobody waits, and the rule has no index that could lead'
 const RESTORE = 'begins an epoch after a restore, which is about all rows'
 const PAGE = 'a page in the order of the index, with a limit'
+const PEOPLE = 'a page of people in the order of their ids, which goes on until it is full'
 const COUNT = 'a full count that an operator asks for'
 const FIRST = 'stops at the first row'
 const OWN_WORK = 'changes each row that it finds'
@@ -161,6 +162,21 @@ export const EXCUSES: readonly Excuse[] = [
     text: 'delete from initial_access_token_use where token_id not in',
     tables: ['initial_access_token_use'],
     because: SWEEP,
+  },
+  {
+    text: 'select id from authorization where revoked_at is not null',
+    tables: ['authorization'],
+    because: SWEEP,
+  },
+  {
+    text: 'select a.id, a.user_id, a.client_id from authorization a where a.revoked_at is null and',
+    tables: ['authorization'],
+    because: SWEEP,
+  },
+  {
+    text: 'select user.* from user where ((user.id > ?) and (',
+    tables: ['user', 'login_id'],
+    because: PEOPLE,
   },
   {
     text: 'select id from authorization where (revoked_at <',

@@ -3,6 +3,7 @@
 import { decodeJwt } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
+import { changeAuthority, removeAuthority } from '../../worker/devices/certificates/authorities.ts'
 import {
   certificateReads,
   proveCertificate,
@@ -31,6 +32,7 @@ import {
   nameOf,
   pemOfCertificate,
 } from '../support/certificates.ts'
+import { overtakenOnce } from '../support/repeated_writes.ts'
 import { addGroup, addMember, eventsOf } from './device_api.ts'
 import { ask, refusalOf, startWithDevice } from './x509_device.ts'
 
@@ -60,6 +62,24 @@ const accessToken = async (worker: TestWorker, by: Record<string, string>) => {
 /** The reason of the refusal. */
 const reason = async (worker: TestWorker, by: Record<string, string>) =>
   (await refusalOf(worker, by))[2]
+
+test('a change and an end are of the version that was seen, also where another came between', async () => {
+  const { worker, api } = await startWithDevice()
+  const { id } = await register(api)
+  const other = () => changeAuthority(worker.context(), id, { name: 'other' }, null)
+  const cx = overtakenOnce(worker.context(), other)
+  await expect(changeAuthority(cx, id, { enabled: false }, 1)).rejects.toMatchObject({
+    type: 'precondition_failed',
+  })
+  const later = overtakenOnce(worker.context(), () =>
+    changeAuthority(worker.context(), id, { name: 'third' }, null),
+  )
+  await expect(removeAuthority(later, id, 2)).rejects.toMatchObject({ type: 'precondition_failed' })
+  expect((await api('GET', `${CAS}/${id}`)).body).toMatchObject({ name: 'third', enabled: true })
+  await changeAuthority(worker.context(), id, { enabled: false }, 3)
+  await removeAuthority(worker.context(), id, 4)
+  expect((await api('GET', `${CAS}/${id}`)).status).toBe(404)
+})
 
 describe('a certificate that a registered authority signed', () => {
   test.each(KINDS_OF_SIGNERS)('proves the device that it names, with a %s key', async (kind) => {

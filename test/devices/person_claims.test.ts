@@ -24,6 +24,13 @@ import { losingWrites, overtakenOnce } from '../support/repeated_writes.ts'
 
 const BEA = 'bea@example.com'
 
+/** Rules of a panel, which come with its place, and with what its maker wrote of it. */
+const ofPanel = (word: string) => ({
+  permission: 'allow',
+  action: 'publish',
+  topic: `p/${word}/\${group.id}/\${device.metadata.lot}`,
+})
+
 const ALARM = { permission: 'allow', action: 'all', topic: 'sites/${group.id}/alarm' }
 
 const STOCK = {
@@ -32,6 +39,10 @@ const STOCK = {
     ...HOMES.roles,
     { name: 'dealer', permissions: ['devices:read', 'devices:write', 'device:read'] },
     { name: 'alarms', permissions: ['devices:read', 'devices:write', 'device:read'], acl: [ALARM] },
+    {
+      name: 'each',
+      acl: [{ permission: 'allow', action: 'subscribe', topic: 'd/${device.id}' }],
+    },
     { name: 'fitter', permissions: ['devices:read', 'devices:write'] },
   ],
   groups: [
@@ -60,6 +71,7 @@ const STOCK = {
       claim: 'once',
       acl: [ALARM],
     },
+    { name: 'panel', claim: 'once', acl: [ofPanel('a'), ofPanel('b')] },
   ],
   devices: [
     ...HOMES.devices,
@@ -75,6 +87,13 @@ const STOCK = {
     { id: 'siren-1', type: 'siren', status: 'unclaimed', groups: ['vault'] },
     { id: 'siren-2', type: 'siren', status: 'unclaimed', groups: ['vault'] },
     { id: 'siren-3', type: 'siren', status: 'unclaimed', groups: ['vault'] },
+    {
+      id: 'panel-1',
+      type: 'panel',
+      status: 'unclaimed',
+      groups: ['store'],
+      metadata: { lot: '7' },
+    },
     { id: 'dull', type: 'dimmer', status: 'unclaimed' },
     { id: 'busy', type: 'plug', groups: ['site-2'] },
   ],
@@ -521,6 +540,65 @@ describe('a person who has the box', () => {
   })
 })
 
+describe('rights that fit into no token', () => {
+  const TOO_WIDE = 'the rights there would not fit into a token any more'
+
+  test('keep a device out of the place, and its code is good for another one', async () => {
+    const { worker, ops } = await start()
+    const code = await codeOf(ops, 'panel-1')
+    const ann = await signedIn(worker, 'ann')
+    await ops('PATCH /v1/settings', { acl_max_rules: 1 })
+    worker.memory.clear()
+    const page = await claim(ann, code, { place: 'site-1' })
+    expect([page.status, page.html.includes(TOO_WIDE)]).toEqual([400, true])
+    expect(worker.log.map(({ fields }) => fields['reason'])).toContain('too_many_rules')
+    expect(await deviceOf(ops, 'panel-1')).toMatchObject({
+      status: 'unclaimed',
+      groups: ['store'],
+    })
+    expect((await ops('GET /v1/devices/panel-1/claim-code')).body['state']).toBe('open')
+    // The rules of the store, which it leaves, count no more.
+    await ops('PATCH /v1/settings', { acl_max_rules: 2 })
+    worker.memory.clear()
+    expect((await claim(ann, code, { place: 'site-1' })).status).toBe(200)
+  })
+
+  test('of others there are told without their names and numbers', async () => {
+    const { worker, ops } = await start()
+    await ops('POST /v1/grants', { subject: 'bob', role: 'each', object: 'site-1' })
+    const code = await codeOf(ops, 'plug-2')
+    const ann = await signedIn(worker, 'ann')
+    // A rule for the home, its kitchen, and each of two devices.
+    await ops('PATCH /v1/settings', { acl_max_rules: 4 })
+    worker.memory.clear()
+    const form = await ann.get(link(code))
+    const { value: page, roundTrips } = await countRoundTrips(worker, () =>
+      ann.submit(form, { action: 'claim', place: 'site-1' }),
+    )
+    expect([page.status, page.html.includes(TOO_WIDE)]).toEqual([400, true])
+    expect(roundTrips).toBe(3)
+    for (const word of ['bob', 'acl_max_rules', ' 4 ']) expect(page.html).not.toContain(word)
+    expect(await deviceOf(ops, 'plug-2')).toMatchObject({ status: 'unclaimed', groups: [] })
+    const elsewhere = await claim(ann, code, { place: 'flat' })
+    expect(elsewhere.status).toBe(200)
+  })
+
+  test('are told of no place of others, nor to whoever has a dead code', async () => {
+    const { worker, ops } = await start()
+    const code = await codeOf(ops, 'panel-1')
+    const ann = await signedIn(worker, 'ann')
+    await ops('PATCH /v1/settings', { acl_max_rules: 1 })
+    worker.memory.clear()
+    for (const place of ['site-2', 'region', 'none']) {
+      const page = await claim(ann, code, { place })
+      expect(page.html).toContain('You cannot add devices to this place')
+    }
+    const page = await ann.get(link(code))
+    await ops('DELETE /v1/devices/panel-1/claim-code')
+    expect(isDead(await ann.submit(page, { action: 'claim', place: 'site-1' }))).toEqual(DEAD)
+  })
+})
+
 describe('a device that is claimed', () => {
   test('leaves its groups, and nobody keeps a right over it', async () => {
     const { worker, ops, as } = await start()
@@ -581,7 +659,7 @@ describe('a device that is claimed', () => {
     const code = await codeOf(ops)
     const browser = await signedIn(worker, 'ann')
     const cookie = [...browser.cookies].find(([name]) => name.endsWith('session'))?.[1]
-    const opened = await openClaim(worker.context(), code, cookie)
+    const opened = await openClaim(worker.context(), code, cookie, 'site-1')
     if (opened === null || 'own' in opened || opened.session === null)
       throw new Error('not signed in')
     const cx = overtakenOnce(worker.context(), () =>

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
 import { run } from './programs.ts'
 
-const LIMIT_KB = 600
+const LIMIT_KB = 650
 /** A part of at least so many KB has a line in docs/architecture.md. */
 const LISTED_KB = 2
 
@@ -42,7 +42,7 @@ function partsOf(metafile: string, total: number): { name: string; kb: number }[
     .sort((a, b) => b.kb - a.kb)
 }
 
-test('`npm run deploy` sends at most 600 KB compressed, error texts in English alone, no Node module and no WebAssembly compiled at run time', async () => {
+test('`npm run deploy` sends at most 650 KB compressed, error texts in English alone, no Node module and no WebAssembly compiled at run time', async () => {
   const folder = temporaryFolder()
   try {
     const metafile = join(folder.path, 'meta.json')

@@ -283,6 +283,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   removed_factor: 'a day of a factor that an operator removed, sealed; the event is a part',
   sign_up: 'somebody without an account; the account has the address from then on',
   authorization_code: 'a minute on the way to an authorization, which is a part',
+  token_exchange: 'which application acted by an authorization, which is a part',
   delivery: 'mails and logout tokens on their way, without content; mails are a part',
   idempotency_key: 'sealed answers to a program, for a day',
 }

@@ -11,6 +11,7 @@ import {
 import type { Context } from '../context.ts'
 import type { Answers } from '../db/database.ts'
 import { type Scalar, scalar, sql } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
 import type { DevicePatch } from './device_schema.ts'
 
 /** Texts of metadata and tags are JSON, as they are stored. */
@@ -30,7 +31,13 @@ export const isOfRules = (patch: DevicePatch): boolean => isOfOwn(patch) || patc
 export const isOfOwn = ({ type, groups, metadata, mqtt_client_id }: DevicePatch): boolean =>
   [type, groups, metadata, mqtt_client_id].some((member) => member !== undefined)
 
-/** Reads about a device of this type in these groups, JSON; null: in those that it is in. */
+/** Answers of these reads. */
+export type WidthRows = Answers<ReturnType<typeof readsOfWidth>>
+
+/**
+ * Reads about a device of this type in these groups, JSON; null: in those that it is in. `id` is
+ * empty for a device that comes without any right of before.
+ */
 export function readsOfWidth(
   cx: Context,
   id: string,
@@ -54,7 +61,7 @@ export function readsOfWidth(
 export async function assertDeviceFits(
   cx: Context,
   device: PlacedDevice,
-  { look, rules: [rules], holders }: Answers<ReturnType<typeof readsOfWidth>>,
+  { look, rules: [rules], holders }: WidthRows,
   pointer: string,
 ): Promise<void> {
   const { id, type, groups, tags, metadata, mqtt_client_id } = device
@@ -73,4 +80,19 @@ export async function assertDeviceFits(
     await assertFits(cx, id, { ...look, after }, pointer)
   }
   await assertHoldersFit(cx, holders, supposed, pointer)
+}
+
+/** The same as an answer, for somebody who is told no more than that. */
+export async function deviceFits(
+  cx: Context,
+  device: PlacedDevice,
+  width: WidthRows,
+): Promise<boolean> {
+  try {
+    await assertDeviceFits(cx, device, width, '')
+    return true
+  } catch (error) {
+    if (error instanceof Problem) return false
+    throw error
+  }
 }

@@ -57,6 +57,10 @@ export type OpenClaimCode = DeviceClaimRow & {
   /** JSON object: names of the type, by language. */
   type_names: string
   serial: string | null
+  /** JSON texts, of which rules may be made. */
+  metadata: string
+  tags: string
+  mqtt_client_id: string | null
   /** JSON array of ids. */
   groups: string
 }
@@ -66,11 +70,17 @@ const groupsOfDevice = (device_id: string | Statement): Statement =>
     select group_id from membership where member_id = ${device_id} order by group_id))`
 
 export const findOpenClaimCode = (cx: Context, hash: string): Statement<OpenClaimCode> =>
-  sql`select c.*, d.type, d.name, t.names as type_names, ${groupsOfDevice(sql`d.id`)} as "groups",
+  sql`select c.*, d.type, d.name, d.metadata, d.tags, d.mqtt_client_id, t.names as type_names,
+      ${groupsOfDevice(sql`d.id`)} as "groups",
       (select value from hardware_id where device_id = d.id and kind = 'serial' limit 1) as serial
     from device_claim c join device d on d.id = c.device_id join device_type t on t.name = d.type
     where c.hash = ${hash} and c.used_by is null and c.withdrawn_at is null
       and c.expires_at > ${cx.now()} and ${isClaimable(scalar`d.id`)}`
+
+/** The type of the device with the code. */
+export const typeOfClaimed = (hash: string): Scalar => scalar`(
+  select d.type from device_claim c cross join device d on d.id = c.device_id
+  where c.hash = ${hash})`
 
 /** Whether there is such a code, in whichever state: a guess is none. */
 export const findAnyClaimCode = (hash: string): Statement<{ id: string }> =>

@@ -37,7 +37,7 @@ const NAME_MAX = 200
 const refusal = (reason: Reason) =>
   new OAuthError('access_denied', { description: english('claim.dead'), reason })
 
-/** Database round trips: 1 for a GET, 2 for a POST. */
+/** Database round trips: 1 for a GET, 2 for a POST (3: see `claimDeviceByCode`). */
 export function claimPageRoutes(): Hono<Env> {
   const routes = new Hono<Env>()
 
@@ -86,7 +86,9 @@ function readPlace(form: Form, role: string | null): WantedPlace | null {
 
 async function claim(c: Http, code: string, form: Form): Promise<Response> {
   const { cx } = c.var
-  const opened = await openClaim(cx, code, readSessionCookie(c))
+  const wanted = form.get('place')
+  const place_id = wanted === NEW_PLACE ? undefined : wanted
+  const opened = await openClaim(cx, code, readSessionCookie(c), place_id)
   if (opened === null) return refuse(c, 'claim_code_dead')
   if ('own' in opened) return showClaimed(c, opened.own)
   const { session, lacking } = opened
@@ -105,6 +107,10 @@ async function claim(c: Http, code: string, form: Form): Promise<Response> {
   if (result.outcome === 'no_place') {
     logRefusal(cx, refusal('claim_code_place'))
     return show(c, opened, code, { form, error: 'claim.place_refused' })
+  }
+  if (result.outcome === 'too_wide') {
+    logRefusal(cx, refusal('too_many_rules'))
+    return show(c, opened, code, { form, error: 'claim.too_wide' })
   }
   return showClaimed(c, result.place)
 }
@@ -125,7 +131,7 @@ async function show(
   c: Http,
   { code, session, lacking, places, role }: OpenedClaim,
   token: string,
-  refused?: { form: Form; error: 'claim.place_needed' | 'claim.place_refused' },
+  refused?: { form: Form; error: 'claim.place_needed' | 'claim.place_refused' | 'claim.too_wide' },
 ): Promise<Response> {
   if (session !== null && firstRequirement(lacking) !== null) return askFirst(c, token)
   const m = await pageMessages(c, { path: null })

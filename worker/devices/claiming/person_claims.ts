@@ -39,6 +39,7 @@ import { activateClaimed } from '../getting_in/claim_store.ts'
 import { endKeysMadeFor } from '../made_in_place.ts'
 import { revokeDeviceTokensOf } from '../minted_token_store.ts'
 import { groupIsThere } from '../store.ts'
+import { deviceFits, readsOfWidth, type WidthRows } from '../width.ts'
 import { hashOfClaimCode, lackingToGiveAway } from './claim_code.ts'
 import {
   claimIsMine,
@@ -49,6 +50,7 @@ import {
   isInGroups,
   isOpenClaimCode,
   type OpenClaimCode,
+  typeOfClaimed,
 } from './claim_code_store.ts'
 
 /** Name under which wrong codes are counted, for each address and in all. */
@@ -68,6 +70,8 @@ export type OpenedClaim = {
   places: readonly Place[]
   /** The role that the owner of a new place gets; null: nobody makes one here. */
   role: string | null
+  /** The rights in the place that was asked about, with the device; null: about none. */
+  width: WidthRows | null
 }
 
 /** The place into which the person who is signed in has just put the device: a form sent twice. */
@@ -75,12 +79,14 @@ export type OwnClaim = { own: Place }
 
 /**
  * The device of a code with the person who opens it; null for a code that nobody can use, whyever.
+ * `place_id`: a place that is there, into which the device shall go.
  * Round trips: 1, and 1 for a code that there never was. Throws OAuthError too_many_requests.
  */
 export async function openClaim(
   cx: Context,
   code: string,
   cookie: string | undefined,
+  place_id?: string,
 ): Promise<OpenedClaim | OwnClaim | null> {
   const hash = await hashOfClaimCode(cx, code)
   const role = await ownerRole(cx)
@@ -93,6 +99,11 @@ export async function openClaim(
     lacking: requirementsOf(cx, standingOf(cx, cookie)),
     places: listPlacesOf(userOf(cx, cookie), 'devices:write', cx.now()),
     role: sql<{ name: string }>`select name from role where name = ${role}`,
+    // It brings none of the rights that it has: a claim takes them.
+    width:
+      place_id === undefined
+        ? null
+        : readsOfWidth(cx, '', typeOfClaimed(hash), JSON.stringify([place_id])),
   })
   const [session] = read.session
   noteSession(cx, session)
@@ -101,13 +112,14 @@ export async function openClaim(
   const [own] = read.own
   if (own !== undefined) return { own }
   if (found === undefined) return null
-  const { lacking, places } = read
+  const { lacking, places, width } = read
   return {
     code: found,
     session: session ?? null,
     lacking,
     places,
     role: read.role[0]?.name ?? null,
+    width: Array.isArray(width) ? null : width,
   }
 }
 
@@ -169,16 +181,32 @@ export type ClaimOutcome =
   | { outcome: 'dead'; reason: 'claim_code_dead' | 'claim_code_maker' }
   /** The person may not put devices into the place, or it is gone. */
   | { outcome: 'no_place' }
+  /** Somebody's rules in the place, or those of the device, would fit into no token. */
+  | { outcome: 'too_wide' }
 
 export type WantedPlace = { id: string } | { name: string; role: string }
 
-/** `place`: one that is there, or a new one with the role of its owner. One write. */
+/** Whether the device, as it would be in the place, leaves a token to everybody. */
+const fitsInPlace = async (
+  cx: Context,
+  { code, width }: OpenedClaim,
+  place: WantedPlace,
+): Promise<boolean> =>
+  !('id' in place) ||
+  width === null ||
+  (await deviceFits(cx, { ...code, id: code.device_id, groups: [place.id] }, width))
+
+/**
+ * `place`: one that is there, about which `openClaim` was asked, or a new one with the role of its
+ * owner. One write, and one read where somebody's rules name each device of the place.
+ */
 export async function claimDeviceByCode(
   cx: Context,
-  { code }: OpenedClaim,
+  opened: OpenedClaim,
   session: LiveSession,
   place: WantedPlace,
 ): Promise<ClaimOutcome> {
+  const { code } = opened
   const { hash, device_id } = code
   const { user_id } = session
   const acting = as(cx, { kind: 'user', id: user_id })
@@ -198,6 +226,7 @@ export async function claimDeviceByCode(
     [isSessionLive(cx, session), meetsRequirements(cx, standingIn(session))],
     ' and ',
   )
+  const isTooWide = !(await fitsInPlace(cx, opened, place))
   const write = cx.db.write({
     // For what there is now: groups and rights may have changed since the code was made.
     maker: demandOfferer(cx, offerer, open, (then) => lackingToGiveAway(then, device_id, groups)),
@@ -208,6 +237,8 @@ export async function claimDeviceByCode(
     ),
     used: consumeClaimCode(cx, code, mayClaim),
     isUsed: refuseUnless(mine, 'claim_over'),
+    // Stands behind all other demands: only who may use the code and the place learns of it.
+    width: isTooWide ? refuseUnless(condition`false`, 'too_many_rules') : [],
     made: 'id' in place ? [] : placeCreation(acting, { ...place, id: group_id }, user_id, mine),
     changes: [
       // Once: a batch that is repeated finds the device active, in its new place.
@@ -231,5 +262,5 @@ export async function claimDeviceByCode(
   }
   if (written === 'inviter_powerless') return { outcome: 'dead', reason: 'claim_code_maker' }
   if (written === 'claim_over') return { outcome: 'dead', reason: 'claim_code_dead' }
-  return { outcome: 'no_place' }
+  return { outcome: written === 'too_many_rules' ? 'too_wide' : 'no_place' }
 }

@@ -26,6 +26,8 @@ export const deClaim: TextsOf<typeof enClaim> = {
   'claim.place_needed': 'Wählen Sie einen Ort. Ein neuer braucht einen Namen.',
   'claim.place_refused':
     'Zu diesem Ort können Sie keine Geräte hinzufügen. Wählen Sie einen anderen.',
+  'claim.too_wide':
+    'Mit diesem Gerät passen die Rechte an diesem Ort nicht mehr in ein Token. Wählen Sie einen anderen Ort.',
   'claim.done_title': 'Das Gerät wurde hinzugefügt',
   'claim.done':
     'Es gehört jetzt zu {place}. Der Code auf der Verpackung kann nicht noch einmal verwendet werden.',

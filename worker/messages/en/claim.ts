@@ -21,6 +21,8 @@ export const enClaim = {
     'You run no place, and none can be made here. Ask the owner of a place to add the device.',
   'claim.place_needed': 'Choose a place. A new one needs a name.',
   'claim.place_refused': 'You cannot add devices to this place. Choose another one.',
+  'claim.too_wide':
+    'With this device, the rights there would not fit into a token any more. Choose another place.',
   'claim.done_title': 'The device was added',
   'claim.done': 'It is in {place} now. The code on the box cannot be used again.',
 } as const

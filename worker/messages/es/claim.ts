@@ -23,6 +23,8 @@ export const esClaim: TextsOf<typeof enClaim> = {
     'No administra ningún lugar, y aquí no se puede crear uno. Pida al propietario de un lugar que añada el dispositivo.',
   'claim.place_needed': 'Elija un lugar. Uno nuevo necesita un nombre.',
   'claim.place_refused': 'No puede añadir dispositivos a este lugar. Elija otro.',
+  'claim.too_wide':
+    'Con este dispositivo, los derechos en este lugar ya no cabrían en un token. Elija otro lugar.',
   'claim.done_title': 'El dispositivo se ha añadido',
   'claim.done': 'Ahora está en {place}. El código de la caja no se puede usar otra vez.',
 }

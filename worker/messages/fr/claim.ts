@@ -24,6 +24,8 @@ export const frClaim: TextsOf<typeof enClaim> = {
   'claim.place_needed': 'Choisissez un lieu. Un nouveau lieu a besoin d’un nom.',
   'claim.place_refused':
     'Vous ne pouvez pas ajouter d’appareils à ce lieu. Choisissez-en un autre.',
+  'claim.too_wide':
+    'Avec cet appareil, les droits dans ce lieu ne tiendraient plus dans un jeton. Choisissez un autre lieu.',
   'claim.done_title': 'L’appareil a été ajouté',
   'claim.done': 'Il est maintenant dans {place}. Le code de la boîte ne peut plus être utilisé.',
 }

@@ -24,6 +24,8 @@ export const plClaim: TextsOf<typeof enClaim> = {
     'Nie zarządzasz żadnym miejscem i nie można tu założyć nowego. Poproś właściciela miejsca o dodanie urządzenia.',
   'claim.place_needed': 'Wybierz miejsce. Nowe potrzebuje nazwy.',
   'claim.place_refused': 'Do tego miejsca nie możesz dodawać urządzeń. Wybierz inne.',
+  'claim.too_wide':
+    'Z tym urządzeniem uprawnienia w tym miejscu nie zmieszczą się już w tokenie. Wybierz inne miejsce.',
   'claim.done_title': 'Urządzenie zostało dodane',
   'claim.done': 'Jest teraz w: {place}. Kodu z opakowania nie można użyć ponownie.',
 }
