@@ -3646,7 +3646,7 @@ const BLUEPRINT: readonly Guard[] = [
     name: 'starts-at-once',
     attack: 'of two instances that start at once, both write: the events say everything twice',
     file: 'worker/admin/blueprint.ts',
-    from: '      demandRecordedBefore(cx, rows),\n',
+    from: 'demandRecordedBefore(cx, rows), ',
     to: '',
     test: 'admin/blueprint_start',
     title: 'start at once',
@@ -3657,7 +3657,7 @@ const BLUEPRINT: readonly Guard[] = [
       'a blueprint gives a person more rules than a token may have, and nobody hears of it until ' +
       'the person signs in',
     file: 'worker/admin/blueprint.ts',
-    from: 'warningsOf(cx, done.look, acl_max_rules)',
+    from: 'warningsOf(cx, looked, acl_max_rules)',
     to: 'warningsOf(cx, [], acl_max_rules)',
     test: 'admin/blueprint_width',
     title: 'a grant that is too much',
@@ -3670,6 +3670,15 @@ const BLUEPRINT: readonly Guard[] = [
     to: '',
     test: 'admin/blueprint_width',
     title: 'the holders of a role',
+  },
+  {
+    name: 'apply-reads-all-rights',
+    attack: 'the rights that a blueprint is judged by lack some rows: too many rules look like few',
+    file: 'worker/access/preview/many_rights.ts',
+    from: "'device_id', r.device_id, ",
+    to: '',
+    test: 'access/many_rights',
+    title: 'the rights of each',
   },
   {
     name: 'record-without-secrets',

@@ -4,9 +4,11 @@
 // file), blueprint_standing.ts (the database), blueprint_entries.ts (both together),
 // blueprint_choice.ts (what is made, changed or left), blueprint_record.ts (what was applied),
 // blueprint_width.ts (rights that fit into no token).
+import type { NamedRights } from '../access/preview/many_rights.ts'
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
+import type { Statement } from '../db/sql.ts'
 import { refusalOf } from '../devices/refusals.ts'
 import { Problem } from '../errors.ts'
 import type { Settings } from '../settings.ts'
@@ -82,7 +84,7 @@ type Work = {
   plans: readonly Plan[]
   rows: readonly NewRecordedEntry[]
   standing: Standing
-  look: ReturnType<typeof readOfWidth>
+  look: Statement<NamedRights> | null
   acl_max_rules: number
 }
 
@@ -233,14 +235,13 @@ async function write(
   const statements = plans.flatMap((one) => one.statements)
   if (statements.length === 0 && rows.length === 0) return { applied }
   const record = rows.length === 0 ? [] : [recordEntries(cx, rows)]
+  let looked: readonly NamedRights[]
   try {
     const done = await cx.db.write({
       changes: [...standing.making, demandRecordedBefore(cx, rows), ...statements, ...record],
       look,
     })
-    cx.memory.delete('settings')
-    const warnings = warningsOf(cx, done.look, acl_max_rules)
-    return { applied: warnings.length === 0 ? applied : { ...applied, warnings } }
+    looked = done.look
   } catch (error) {
     const inTheWay =
       error instanceof ConstraintViolation
@@ -252,4 +253,7 @@ async function write(
     if (refused === undefined) throw error
     return { refused }
   }
+  cx.memory.delete('settings')
+  const warnings = warningsOf(cx, looked, acl_max_rules)
+  return { applied: warnings.length === 0 ? applied : { ...applied, warnings } }
 }
