@@ -43,6 +43,7 @@ const READERS: Readonly<Record<string, Decision>> = {
     others: [6, 'rows that a write depends on; devices that are objects of grants'],
   },
   'admin/blueprint_store.ts': { looks: 2 },
+  'admin/blueprint_width.ts': { looks: 0, others: [1, 'groups of devices'] },
   'admin/places/place_changes.ts': { looks: 1 },
   'admin/places/place_view.ts': { looks: 1 },
   'devices/certificates/certificate_store.ts': { looks: 0, others: [1, 'groups of a device'] },
