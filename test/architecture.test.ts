@@ -149,6 +149,7 @@ const ROOM_PLATES = [
   'entry/commands/answer.ts',
   'entry/embedded/database.ts',
   'entry/hrana/hrana.ts',
+  'entry/http/slow_bodies.ts',
   'entry/linking/check.ts',
   'entry/mail_transports/mail_transports.ts',
   'events/catalogue_entry.ts',

@@ -57,17 +57,17 @@ function guessKeys(cx: Context, owner: string): { here: AttemptKey | null; inAll
 }
 
 /**
- * Whether a presented secret is right: `compare` says so, unless too many wrong ones came from this
- * address. Guesses from elsewhere never refuse anybody, since ids are public; they put the
- * comparison off. One round trip for a wrong secret, none for the right one. Throws OAuthError
- * too_many_requests.
+ * Answers the find of `compare` for a presented secret (false or undefined: none), unless too many
+ * wrong ones came from this address. Guesses from elsewhere never refuse anybody, since ids are
+ * public; they put the comparison off. One round trip for a wrong secret, none for the right one.
+ * Throws OAuthError too_many_requests.
  */
-export async function judgeSecret(
+export async function judgeSecret<T>(
   cx: Context,
   owner: string,
   guesses: readonly GuessRow[],
-  compare: () => boolean,
-): Promise<boolean> {
+  compare: () => T,
+): Promise<T | false> {
   const settings = await loadSettings(cx)
   const { secret_attempts_per_address: max, login_attempts_window: window } = settings
   const counted = (from_here: number) =>
@@ -83,7 +83,8 @@ export async function judgeSecret(
       retry_after: window,
     })
   }
-  if (compare()) return true
+  const found = compare()
+  if (found) return found
   seen?.add(window)
   await cx.db.write(
     [here, inAll].flatMap((key) => (key === null ? [] : [limit(cx, key, { max, window }).take])),

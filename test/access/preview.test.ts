@@ -75,7 +75,7 @@ test('each kind of change says who gains and loses, and is what happens when it 
 
 test('those whose token would not fit are named, before the change that is refused', async () => {
   const { preview, make, grant_id } = await startHome()
-  // Whoever had the role now would be in the way of the rooms.
+  // A holder of the role would be in the way of the rooms.
   await make(`DELETE /v1/grants/${grant_id}`)
   for (let i = 0; i < 101; i++) {
     await make('POST /v1/groups', { id: `room-${i}`, parent_id: 'home' })

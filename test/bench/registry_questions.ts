@@ -109,7 +109,7 @@ async function personToken(issuer: string, username: string): Promise<string> {
   return tokenFor(issuer, { ...form, code, code_verifier: verifier })
 }
 
-/** What the questions ask about beside the fleet: a device with a secret, and who reaches how far. */
+/** Subjects of the questions beside the fleet: a device with a secret, and people with a reach. */
 export async function addAsked(issuer: string, token: string, fleet: Fleet): Promise<void> {
   const send = async (path: string, body: object) => {
     const answer = await fetch(`${issuer}/v1/${path}`, {

@@ -12,7 +12,7 @@ export type BorrowedDatabase = {
   roundTrips(): Promise<number>
 }
 
-/** What a test borrows from, and the modules that a host reads in its own way. */
+/** The database that a test borrows, and the modules that a host reads in its own way. */
 export type Lender = {
   /** A migrated database without rows of other tests, with signing keys or without. */
   lendDatabase(withKeys: boolean): Promise<BorrowedDatabase>

@@ -62,7 +62,7 @@ async function runImport(worker: TestWorker, rows: readonly unknown[], dry_run: 
     .filter(({ result }) => result !== undefined)
     .map(({ line, result, errors }) => ({
       ...{ line, result },
-      // An id of ours is new in each run.
+      // Each run draws other ids.
       errors: errors?.map(({ detail, pointer }) => ({
         detail: detail.replaceAll(/dev_[0-9a-z]{26}/g, 'dev_new'),
         pointer,

@@ -89,7 +89,7 @@ test('a job demands other keys of each device by a date, says which ends it move
   expect(await linesOf(ops, back['id'])).toMatchObject([{ result: 'changed', after: { keys } }])
   const told = await ops('GET /v1/events?object=lamp-1&type=device.rotation_taken_back')
   expect(told.body.items).toHaveLength(1)
-  // What was taken back can be made true again.
+  // A demand that was taken back can be made again.
   await undo(ops, back['id'])
   expect(await keysOf('lamp-1')).toMatchObject([{ expires_at: before }, { expires_at: in_(500) }])
 })

@@ -355,7 +355,7 @@ const MAIL: readonly Guard[] = [
   {
     name: 'slow-body-ended',
     attack: 'connections held by bodies that trickle in',
-    file: 'worker/entry/slow_bodies.ts',
+    file: 'worker/entry/http/slow_bodies.ts',
     from: 'now - look.at >= seconds * 1000',
     to: 'false',
     test: 'host/slow_bodies',
@@ -364,7 +364,7 @@ const MAIL: readonly Guard[] = [
   {
     name: 'slow-body-that-waits',
     attack: 'an import that is cut because the database is slow',
-    file: 'worker/entry/slow_bodies.ts',
+    file: 'worker/entry/http/slow_bodies.ts',
     from: 'socket.isPaused() || ',
     to: '',
     test: 'host/slow_bodies',
@@ -373,7 +373,7 @@ const MAIL: readonly Guard[] = [
   {
     name: 'long-body-goes-on',
     attack: 'an import of a whole fleet that is cut after half a minute',
-    file: 'worker/entry/slow_bodies.ts',
+    file: 'worker/entry/http/slow_bodies.ts',
     from: ' || socket.bytesRead - look.bytes >= bytes',
     to: '',
     test: 'host/slow_bodies',

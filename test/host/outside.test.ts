@@ -3,7 +3,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { sendOutside } from '../../worker/entry/outside_requests.ts'
+import { sendOutside } from '../../worker/entry/http/outside_requests.ts'
 import { guardFetch } from '../../worker/outside.ts'
 
 let server: Server

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
-import { endSlowBodies } from '../../worker/entry/slow_bodies.ts'
+import { endSlowBodies } from '../../worker/entry/http/slow_bodies.ts'
 
 const SECONDS = 0.4
 const BYTES = 1000

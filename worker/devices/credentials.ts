@@ -204,14 +204,16 @@ export function liveCredentials(
 }
 
 /**
- * True when `secret` is the one of a (live) credential. Compares with each of them, in constant
- * time.
+ * The (live) credential whose secret this is. Compares with each of them, in constant time.
  */
-export function verifyDeviceSecret(rows: readonly CredentialRow[], secret: string): boolean {
+export function findDeviceSecret<Row extends CredentialRow>(
+  rows: readonly Row[],
+  secret: string,
+): Row | undefined {
   const hash = sha256(secret)
-  let found = false
+  let found: Row | undefined
   for (const row of rows) {
-    if (row.secret_hash !== null && equalText(row.secret_hash, hash)) found = true
+    if (row.secret_hash !== null && equalText(row.secret_hash, hash)) found = row
   }
   return found
 }

@@ -10,7 +10,7 @@ import type { OutgoingMail } from '../mail/outgoing.ts'
 import { isLoopbackHost } from '../web/loopback.ts'
 import { runProgram } from './cannot_start.ts'
 import { explainListen, logToStderr, startHost } from './host.ts'
-import { endSlowBodies } from './slow_bodies.ts'
+import { endSlowBodies } from './http/slow_bodies.ts'
 
 await runProgram(async () => {
   // Started by `npm start`, on the machine of a person who develops.

@@ -235,7 +235,7 @@ test('all that the rules allow is delivered and nothing that they deny, before a
           const reached = matched.filter((topic) => may(before, topic))
           const isTaken = await client.ask(`${at}/${filter}`, qos as 0 | 1 | 2)
           if (isTaken) taken.push(filter)
-          // What is refused may deliver nothing; `#` and `+` match more than the places.
+          // A refused filter may deliver nothing; `#` and `+` match more than the places.
           if (!isTaken) expect(reached).toEqual([])
           if (isTaken && reached.length < matched.length) counts.inPart++
           if (!isTaken) counts.refused++

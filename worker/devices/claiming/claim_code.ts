@@ -37,7 +37,7 @@ const DAY = 86_400
 /** Seconds for which a code is good where nothing else is said. */
 export const CLAIM_CODE_TTL = 365 * DAY
 
-// Crockford's letters: no I, L, O and U. 100 bits, as `XXXX-XXXX-XXXX-XXXX-XXXX`.
+// Crockford's base32, without I, L, O and U: 20 letters of 5 bits, shown in groups of four.
 const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const LENGTH = 20
 const TYPED_MAX = 80

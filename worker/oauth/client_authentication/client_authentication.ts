@@ -18,9 +18,9 @@ import {
 import {
   credentialsOf,
   endOf,
+  findDeviceSecret,
   type LiveCredentialRow,
   liveCredentials,
-  verifyDeviceSecret,
 } from '../../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
@@ -155,10 +155,10 @@ export async function authenticate(
     let until: number | null = null
     if ('client_secret' in presented) {
       const { client_secret } = presented
-      const find = () => findLiveSecret(cx, rows.secrets, client_secret)
-      const compare = () => find() !== undefined
-      if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
-      until = find()?.expires_at ?? null
+      const compare = () => findLiveSecret(cx, rows.secrets, client_secret)
+      const secret = await judgeSecret(cx, id, rows.guesses, compare)
+      if (!secret) throw invalidClient('wrong_secret')
+      until = secret.expires_at
     }
     const proofs =
       'assertion' in presented ? [(await verifyAssertion(cx, presented, client)).assertion] : []
@@ -182,10 +182,9 @@ export async function authenticate(
   if (method === 'none') return proveByCertificate(cx, device, rows)
   if (!('client_secret' in presented)) throw invalidClient('device_without_proof')
   const { client_secret } = presented
-  const compare = () => verifyDeviceSecret(live, client_secret)
-  const isRight = await judgeSecret(cx, id, rows.guesses, compare)
-  const credential = live.find((one) => verifyDeviceSecret([one], client_secret))
-  if (!isRight || credential === undefined) throw invalidClient('wrong_secret')
+  const compare = () => findDeviceSecret(live, client_secret)
+  const credential = await judgeSecret(cx, id, rows.guesses, compare)
+  if (!credential) throw invalidClient('wrong_secret')
   return deviceCaller(device, method, credential, [])
 }
 

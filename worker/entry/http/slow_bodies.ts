@@ -1,5 +1,7 @@
 // Bodies that come too slowly, on Node. Its own limit is on the time of a whole request, and an
 // import of a million rows takes minutes; so here the limit is on bytes within a time.
+// The room is HTTP as hosts have it; outside_requests.ts sends what goes outside.
+// Tables: none. Leaves slow heads to Node, and the size of a body to app.ts.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 
 export type SlowBodyLimit = {

@@ -6,7 +6,7 @@ import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIP } from 'node:net'
 import { Readable } from 'node:stream'
-import { isPublicAddress, OutsideRefused, type Send } from '../outside.ts'
+import { isPublicAddress, OutsideRefused, type Send } from '../../outside.ts'
 
 export const sendOutside =
   (allowPrivate: boolean): Send =>
