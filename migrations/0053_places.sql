@@ -1,13 +1,7 @@
--- Memberships of people may end by a time. A change of the end supersedes the tokens of the member; the
--- end itself removes the row on the timer, which does so too.
+-- Memberships of people may end by a time; the timer removes the row then.
 ALTER TABLE "membership" ADD COLUMN "expires_at" integer;
 CREATE INDEX "membership_end" ON "membership" ("expires_at") WHERE "expires_at" is not null;
 ALTER TABLE "invitation" ADD COLUMN "groups_expire_at" integer;
-
-CREATE TRIGGER "status_of_changed_membership" AFTER UPDATE OF "expires_at" ON "membership" WHEN new."expires_at" IS NOT old."expires_at"
-BEGIN
-	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."member_id", 3;
-END;
 
 CREATE TABLE "place_account" (
 	"user_id" text PRIMARY KEY NOT NULL,

@@ -67,7 +67,7 @@ test('an entry that was given up is never allotted again', () => {
 })
 
 test('rows of before the lists get their entries by the migration', () => {
-  const { database, rows, rest } = startDatabase({ before: '0050' })
+  const { database, rows, rest } = startDatabase({ before: '0059' })
   database.exec(`pragma foreign_keys = off;
     insert into device (id, type, status, metadata, created_at, updated_at, version) values
       ('d1', 'lamp', 'active', '{}', 1, 1, 1), ('d2', 'lamp', 'suspended', '{}', 1, 1, 1);

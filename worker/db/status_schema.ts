@@ -1,4 +1,4 @@
-// The tables of status/, which it alone writes, by triggers of migrations/0050_status_list.sql; the
+// The tables of status/, which it alone writes, by triggers of migrations/0059_status_list.sql; the
 // other tables and the manners of all are in schema.ts.
 import { blob } from 'drizzle-orm/sqlite-core/columns/blob'
 import { integer } from 'drizzle-orm/sqlite-core/columns/integer'

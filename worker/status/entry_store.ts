@@ -1,5 +1,5 @@
 // The table `status_entry`: the entry that a token tells, and whether a token still has the one of
-// its origin. Triggers allot entries and give them up (migrations/0050_status_list.sql).
+// its origin. Triggers allot entries and give them up (migrations/0059_status_list.sql).
 import type { Context } from '../context.ts'
 import {
   type Condition,

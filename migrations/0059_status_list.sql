@@ -2,14 +2,12 @@
 -- time. An entry is allotted by the statement that makes its origin, and given up for good by a flip.
 -- Triggers do both, so that no statement, of whichever program, can leave it out. The outcome of a
 -- flip is 1 (ended) or 3 (superseded). A list has 2^20 entries; `seq` counts through all of them.
-
 CREATE TABLE "status_list" (
 	"id" integer PRIMARY KEY NOT NULL,
 	"key" integer NOT NULL,
 	"upto" integer DEFAULT 0 NOT NULL,
 	"snapshot" blob
 );
-
 CREATE TABLE "status_entry" (
 	"seq" integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	"kind" text NOT NULL,
@@ -17,7 +15,6 @@ CREATE TABLE "status_entry" (
 	"idx" integer DEFAULT -1 NOT NULL
 );
 CREATE INDEX "status_entry_origin" ON "status_entry" ("origin_id", "kind", "seq");
-
 CREATE TABLE "status_flip" (
 	"n" integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	"list" integer NOT NULL,
@@ -26,7 +23,6 @@ CREATE TABLE "status_flip" (
 	"seq" integer NOT NULL
 );
 CREATE INDEX "status_flip_list" ON "status_flip" ("list", "n");
-
 CREATE TABLE "status_change" (
 	"n" integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	"scope" text NOT NULL,
@@ -38,12 +34,17 @@ CREATE TABLE "status_change" (
 
 -- Changes that are not spread yet, with the entries that they concern. Tokens that carry no rights stay
 -- as they are: `/v1` reads the rights anew each time. A plus keeps the planner from beginning at all
--- grants of a role or on an object. A view, since each look at a token asks it.
+-- grants of a role or on an object. A view, since each look at a token asks it. `actor`: the origins of
+-- tokens by which somebody acts for others; rights that such an actor loses concern these too.
 CREATE VIEW "status_waiting" AS SELECT "c"."n" AS "n", "e"."seq" AS "seq"
 FROM "status_change" AS "c" CROSS JOIN "status_entry" AS "e"
 WHERE "e"."seq" > "c"."done" AND "e"."seq" <= "c"."upto" AND CASE "c"."scope"
 	WHEN 'client' THEN "e"."kind" = 'authorization' AND EXISTS (
 		SELECT 1 FROM "authorization" AS "a" WHERE "a"."id" = "e"."origin_id" AND "a"."client_id" = "c"."id")
+	WHEN 'actor' THEN "e"."kind" IN ('authorization', 'client') AND EXISTS (
+		SELECT 1 FROM "token_exchange" AS "x" WHERE "x"."origin_id" = "e"."origin_id" AND "x"."actor_id" = "c"."id")
+	WHEN 'device_ca' THEN "e"."kind" = 'device' AND EXISTS (
+		SELECT 1 FROM "device_credential" AS "k" WHERE "k"."device_id" = "e"."origin_id" AND "k"."ca_id" = "c"."id")
 	WHEN 'device_type' THEN EXISTS (SELECT 1 FROM "device" AS "d" WHERE "d"."type" = "c"."id" AND "d"."id" =
 		CASE "e"."kind" WHEN 'device_token' THEN (SELECT "device_id" FROM "device_token" WHERE "id" = "e"."origin_id")
 			ELSE "e"."origin_id" END)
@@ -59,6 +60,7 @@ WHERE "e"."seq" > "c"."done" AND "e"."seq" <= "c"."upto" AND CASE "c"."scope"
 				WHEN 'authorization' THEN (SELECT "user_id" FROM "authorization" WHERE "id" = "e"."origin_id")
 				WHEN 'device_token' THEN (SELECT "device_id" FROM "device_token" WHERE "id" = "e"."origin_id")
 				ELSE "e"."origin_id" END
+			UNION SELECT "x"."actor_id" FROM "token_exchange" AS "x" WHERE "x"."origin_id" = "e"."origin_id"
 			UNION SELECT "m"."group_id" FROM "above" CROSS JOIN "membership" AS "m" ON "m"."member_id" = "above"."id"
 			UNION SELECT "g"."parent_id" FROM "above" CROSS JOIN "group" AS "g" ON "g"."id" = "above"."id"
 				WHERE "g"."parent_id" IS NOT NULL),
@@ -92,17 +94,25 @@ BEGIN
 	WHERE "seq" = new."seq";
 END;
 
--- A flip gives its entry up; an origin that is superseded goes on with another one.
+-- A flip gives its entry up. An origin that is superseded goes on with another one, and so does a device
+-- whose authority has ended: it may have other credentials.
 CREATE TRIGGER "status_entry_flipped" AFTER INSERT ON "status_flip"
 BEGIN
 	INSERT INTO "status_entry" ("kind", "origin_id")
-		SELECT "kind", "origin_id" FROM "status_entry" WHERE "seq" = new."seq" AND new."outcome" = 3;
+		SELECT "e"."kind", "e"."origin_id" FROM "status_entry" AS "e" WHERE "e"."seq" = new."seq" AND (new."outcome" = 3
+			OR ("e"."kind" = 'device' AND EXISTS (SELECT 1 FROM "status_change" AS "c"
+				CROSS JOIN "device_credential" AS "k" ON "k"."device_id" = "e"."origin_id" AND "k"."ca_id" = "c"."id"
+				WHERE "c"."scope" = 'device_ca')
+			AND EXISTS (SELECT 1 FROM "device" AS "d"
+				WHERE "d"."id" = "e"."origin_id" AND "d"."status" NOT IN ('suspended', 'retired'))));
 	DELETE FROM "status_entry" WHERE "seq" = new."seq";
 END;
 
 -- A change that takes rights from some holders, whose tokens may carry them: those of devices, those
--- for mProxy, and those with roles, groups or details. (`/v1` reads the rights anew each time.) Up to 1,000 of them are flipped at once; of more, the
--- row stays with the last entry that it concerns, `upto`, until the job `status` went through them.
+-- for mProxy, and those with roles, groups or details. (`/v1` reads the rights anew each time.) Up to
+-- 1,000 of them are flipped at once; of more, the row stays with the last entry that it concerns, `upto`,
+-- until the job `status` went through them. No more than 1,001 rows are looked at to learn which: grants
+-- that several holders may have count each.
 CREATE TRIGGER "status_change_applied" AFTER INSERT ON "status_change"
 BEGIN
 	UPDATE "status_change" SET "upto" = (SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'status_entry')
@@ -111,44 +121,50 @@ BEGIN
 			SELECT 1 FROM "authorization" AS "a" CROSS JOIN "status_entry" AS "e"
 				ON "e"."origin_id" = "a"."id" AND "e"."kind" = 'authorization'
 			WHERE "a"."client_id" = new."id" LIMIT 1001))
-		ELSE (SELECT count(*) FROM (WITH RECURSIVE "up"("id") AS (
+		WHEN 'actor' THEN (SELECT count(*) FROM (
+			SELECT 1 FROM "token_exchange" WHERE "actor_id" = new."id" LIMIT 1001))
+		ELSE (WITH RECURSIVE "up"("id") AS (
 			SELECT new."id" WHERE new."scope" = 'object'
 			UNION SELECT "m"."group_id" FROM "up" CROSS JOIN "membership" AS "m" ON "m"."member_id" = "up"."id"
 			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
 				WHERE "g"."parent_id" IS NOT NULL),
 		"top"("id") AS (
 			SELECT new."id" WHERE new."scope" = 'subject'
-			UNION ALL SELECT "subject_id" FROM "grant" WHERE new."scope" = 'role' AND "role" = new."id"
-			UNION ALL SELECT "id" FROM "device" WHERE new."scope" = 'device_type' AND "type" = new."id"
-			UNION ALL SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT '*' WHERE new."scope" = 'object') AS "o"
+			UNION ALL SELECT * FROM (SELECT "subject_id" FROM "grant" WHERE new."scope" = 'role' AND "role" = new."id" LIMIT 1001)
+			UNION ALL SELECT * FROM (SELECT "id" FROM "device" WHERE new."scope" = 'device_type' AND "type" = new."id" LIMIT 1001)
+			UNION ALL SELECT * FROM (SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT '*' WHERE new."scope" = 'object') AS "o"
 				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
-				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${device.') > 0 OR instr(coalesce("g"."condition_reads", ''), 'device.') > 0)),
+				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${device.') > 0 OR instr(coalesce("g"."condition_reads", ''), 'device.') > 0) LIMIT 1001)),
 		"below"("id") AS (
 			SELECT "id" FROM (SELECT "id" FROM "top" LIMIT 1001)
-			UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id"),
+			UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id" LIMIT 1001),
 		"holder"("id") AS (
 			SELECT "id" FROM "below"
 			UNION ALL SELECT "m"."member_id" FROM "below" CROSS JOIN "membership" AS "m" ON "m"."group_id" = "below"."id")
-			SELECT 1 FROM "holder" LIMIT 1001)) END;
+			SELECT max((SELECT count(*) FROM (SELECT 1 FROM "top" LIMIT 1001)), (SELECT count(*) FROM (SELECT 1 FROM "holder" LIMIT 1001)))) END;
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", new."outcome", "e"."seq" FROM "status_entry" AS "e"
 		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND "e"."seq" IN (
-			SELECT "e"."seq" FROM "authorization" AS "a" CROSS JOIN "status_entry" AS "e"
+			SELECT "e"."seq" FROM "status_change" AS "few" CROSS JOIN "authorization" AS "a" CROSS JOIN "status_entry" AS "e"
 				ON "e"."origin_id" = "a"."id" AND "e"."kind" = 'authorization'
-			WHERE new."scope" = 'client' AND "a"."client_id" = new."id");
+			WHERE "few"."n" = new."n" AND "few"."upto" IS NULL AND new."scope" = 'client' AND "a"."client_id" = new."id"
+			UNION ALL SELECT "e"."seq" FROM "status_change" AS "few" CROSS JOIN "token_exchange" AS "x" CROSS JOIN "status_entry" AS "e"
+				ON "e"."origin_id" = "x"."origin_id" AND "e"."kind" IN ('authorization', 'client')
+			WHERE "few"."n" = new."n" AND "few"."upto" IS NULL AND new."scope" = 'actor' AND "x"."actor_id" = new."id");
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", new."outcome", "e"."seq" FROM "status_entry" AS "e"
-		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND new."scope" <> 'client' AND "e"."seq" IN (
-			WITH RECURSIVE "up"("id") AS (
-			SELECT new."id" WHERE new."scope" = 'object'
+		WHERE (SELECT "upto" FROM "status_change" WHERE "n" = new."n") IS NULL AND new."scope" NOT IN ('client', 'actor') AND "e"."seq" IN (
+			WITH RECURSIVE "few"("id") AS (SELECT "id" FROM "status_change" WHERE "n" = new."n" AND "upto" IS NULL),
+		"up"("id") AS (
+			SELECT "id" FROM "few" WHERE new."scope" = 'object'
 			UNION SELECT "m"."group_id" FROM "up" CROSS JOIN "membership" AS "m" ON "m"."member_id" = "up"."id"
 			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
 				WHERE "g"."parent_id" IS NOT NULL),
 		"top"("id") AS (
-			SELECT new."id" WHERE new."scope" = 'subject'
-			UNION ALL SELECT "subject_id" FROM "grant" WHERE new."scope" = 'role' AND "role" = new."id"
-			UNION ALL SELECT "id" FROM "device" WHERE new."scope" = 'device_type' AND "type" = new."id"
-			UNION ALL SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT '*' WHERE new."scope" = 'object') AS "o"
+			SELECT "id" FROM "few" WHERE new."scope" = 'subject'
+			UNION ALL SELECT "g"."subject_id" FROM "few" CROSS JOIN "grant" AS "g" ON "g"."role" = "few"."id" WHERE new."scope" = 'role'
+			UNION ALL SELECT "d"."id" FROM "few" CROSS JOIN "device" AS "d" ON "d"."type" = "few"."id" WHERE new."scope" = 'device_type'
+			UNION ALL SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT '*' FROM "few" WHERE new."scope" = 'object') AS "o"
 				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
 				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${device.') > 0 OR instr(coalesce("g"."condition_reads", ''), 'device.') > 0)),
 		"below"("id") AS (
@@ -165,7 +181,14 @@ BEGIN
 				OR instr(' ' || "a"."scope" || ' ', ' groups ') > 0 OR "a"."resource" <> '[]' OR "a"."authorization_details" IS NOT NULL)
 				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "a"."id" AND "o"."kind" = 'authorization'
 			UNION ALL SELECT "o"."seq" FROM "holder" AS "h" CROSS JOIN "device_token" AS "t" ON "t"."device_id" = "h"."id"
-				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "t"."id" AND "o"."kind" = 'device_token');
+				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "t"."id" AND "o"."kind" = 'device_token'
+			UNION ALL SELECT "o"."seq" FROM "holder" AS "h" CROSS JOIN "token_exchange" AS "x" ON "x"."actor_id" = "h"."id"
+				CROSS JOIN "status_entry" AS "o" ON "o"."origin_id" = "x"."origin_id" AND CASE "o"."kind"
+					WHEN 'authorization' THEN EXISTS (SELECT 1 FROM "authorization" AS "a" WHERE "a"."id" = "x"."origin_id"
+						AND (instr(' ' || "a"."scope" || ' ', ' mqtt ') > 0 OR instr(' ' || "a"."scope" || ' ', ' roles ') > 0
+						OR instr(' ' || "a"."scope" || ' ', ' groups ') > 0 OR "a"."resource" <> '[]' OR "a"."authorization_details" IS NOT NULL))
+					WHEN 'client' THEN EXISTS (SELECT 1 FROM "client"
+						WHERE "id" = "x"."origin_id" AND instr(' ' || "scope" || ' ', ' mqtt ') > 0) END);
 	DELETE FROM "status_change" WHERE ("n" = new."n" AND "upto" IS NULL) OR ("n" < new."n"
 		AND "scope" = new."scope" AND "id" = new."id" AND "outcome" = new."outcome"
 		AND EXISTS (SELECT 1 FROM "status_change" WHERE "n" = new."n" AND "upto" IS NOT NULL));
@@ -176,7 +199,6 @@ CREATE TRIGGER "status_of_new_device" AFTER INSERT ON "device" WHEN new."status"
 BEGIN
 	INSERT INTO "status_entry" ("kind", "origin_id") VALUES ('device', new."id");
 END;
-
 CREATE TRIGGER "status_of_changed_device" AFTER UPDATE OF "status", "epoch" ON "device" WHEN new."status" <> old."status" OR new."epoch" <> old."epoch"
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
@@ -190,7 +212,6 @@ BEGIN
 		WHERE new."status" NOT IN ('suspended', 'retired') AND NOT EXISTS (
 			SELECT 1 FROM "status_entry" WHERE "origin_id" = new."id" AND "kind" = 'device');
 END;
-
 CREATE TRIGGER "status_of_deleted_device" AFTER DELETE ON "device"
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
@@ -200,19 +221,16 @@ BEGIN
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "device_token" AS "t" CROSS JOIN "status_entry" AS "e"
 			ON "e"."origin_id" = "t"."id" AND "e"."kind" = 'device_token' WHERE "t"."device_id" = old."id";
 END;
-
 CREATE TRIGGER "status_of_new_device_token" AFTER INSERT ON "device_token" WHEN new."revoked_at" IS NULL
 BEGIN
 	INSERT INTO "status_entry" ("kind", "origin_id") VALUES ('device_token', new."id");
 END;
-
 CREATE TRIGGER "status_of_revoked_device_token" AFTER UPDATE OF "revoked_at" ON "device_token" WHEN new."revoked_at" IS NOT NULL
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e"
 		WHERE "e"."origin_id" = new."id" AND "e"."kind" = 'device_token';
 END;
-
 CREATE TRIGGER "status_of_deleted_device_token" AFTER DELETE ON "device_token"
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
@@ -228,16 +246,55 @@ BEGIN
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e"
 		WHERE "e"."origin_id" = new."device_id" AND "e"."kind" = 'device';
 	INSERT INTO "status_entry" ("kind", "origin_id") SELECT 'device', "id" FROM "device"
-		WHERE "id" = new."device_id" AND "status" NOT IN ('suspended', 'retired');
+		WHERE "id" = new."device_id" AND "status" NOT IN ('suspended', 'retired')
+			AND NOT EXISTS (SELECT 1 FROM "status_entry" WHERE "origin_id" = new."device_id" AND "kind" = 'device');
 END;
 
-CREATE TRIGGER "status_of_deleted_credential" AFTER DELETE ON "device_credential" WHEN old."revoked_at" IS NULL
+-- A certificate of an authority is forgotten once it has run out; what was issued upon it has its end.
+CREATE TRIGGER "status_of_deleted_credential" AFTER DELETE ON "device_credential" WHEN old."revoked_at" IS NULL AND old."ca_id" IS NULL
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e"
 		WHERE "e"."origin_id" = old."device_id" AND "e"."kind" = 'device';
 	INSERT INTO "status_entry" ("kind", "origin_id") SELECT 'device', "id" FROM "device"
-		WHERE "id" = old."device_id" AND "status" NOT IN ('suspended', 'retired');
+		WHERE "id" = old."device_id" AND "status" NOT IN ('suspended', 'retired')
+			AND NOT EXISTS (SELECT 1 FROM "status_entry" WHERE "origin_id" = old."device_id" AND "kind" = 'device');
+END;
+-- An authority that is disabled or gone ends the tokens of devices that came by it; other credentials of
+-- these devices fetch anew. A change of more than 1,000 devices begins with its `upto`, and so stays.
+CREATE TRIGGER "status_of_disabled_device_ca" AFTER UPDATE OF "enabled" ON "device_ca" WHEN old."enabled" = 1 AND new."enabled" = 0
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome", "upto")
+		SELECT 'device_ca', new."id", 1, (SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'status_entry')
+		WHERE 1000 < (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = new."id" LIMIT 1001));
+	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
+		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e" WHERE "e"."seq" IN (
+			SELECT "o"."seq" FROM "device_credential" AS "k" CROSS JOIN "status_entry" AS "o"
+				ON "o"."origin_id" = "k"."device_id" AND "o"."kind" = 'device'
+			WHERE "k"."ca_id" = new."id")
+		AND 1000 >= (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = new."id" LIMIT 1001));
+	INSERT INTO "status_entry" ("kind", "origin_id") SELECT DISTINCT 'device', "d"."id"
+		FROM "device_credential" AS "k" CROSS JOIN "device" AS "d" ON "d"."id" = "k"."device_id"
+		WHERE "k"."ca_id" = new."id" AND "d"."status" NOT IN ('suspended', 'retired')
+			AND 1000 >= (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = new."id" LIMIT 1001))
+			AND NOT EXISTS (SELECT 1 FROM "status_entry" WHERE "origin_id" = "d"."id" AND "kind" = 'device');
+END;
+CREATE TRIGGER "status_of_deleted_device_ca" AFTER DELETE ON "device_ca"
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome", "upto")
+		SELECT 'device_ca', old."id", 1, (SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'status_entry')
+		WHERE 1000 < (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = old."id" LIMIT 1001));
+	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
+		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e" WHERE "e"."seq" IN (
+			SELECT "o"."seq" FROM "device_credential" AS "k" CROSS JOIN "status_entry" AS "o"
+				ON "o"."origin_id" = "k"."device_id" AND "o"."kind" = 'device'
+			WHERE "k"."ca_id" = old."id")
+		AND 1000 >= (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = old."id" LIMIT 1001));
+	INSERT INTO "status_entry" ("kind", "origin_id") SELECT DISTINCT 'device', "d"."id"
+		FROM "device_credential" AS "k" CROSS JOIN "device" AS "d" ON "d"."id" = "k"."device_id"
+		WHERE "k"."ca_id" = old."id" AND "d"."status" NOT IN ('suspended', 'retired')
+			AND 1000 >= (SELECT count(*) FROM (SELECT 1 FROM "device_credential" WHERE "ca_id" = old."id" LIMIT 1001))
+			AND NOT EXISTS (SELECT 1 FROM "status_entry" WHERE "origin_id" = "d"."id" AND "kind" = 'device');
 END;
 
 -- Ended: people, clients and what people gave clients.
@@ -245,7 +302,6 @@ CREATE TRIGGER "status_of_new_client" AFTER INSERT ON "client" WHEN new."status"
 BEGIN
 	INSERT INTO "status_entry" ("kind", "origin_id") VALUES ('client', new."id");
 END;
-
 CREATE TRIGGER "status_of_changed_client" AFTER UPDATE OF "status", "epoch" ON "client" WHEN new."status" <> old."status" OR new."epoch" <> old."epoch"
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
@@ -256,7 +312,6 @@ BEGIN
 		WHERE new."status" = 'active' AND NOT EXISTS (
 			SELECT 1 FROM "status_entry" WHERE "origin_id" = new."id" AND "kind" = 'client');
 END;
-
 CREATE TRIGGER "status_of_deleted_client" AFTER DELETE ON "client"
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
@@ -264,7 +319,6 @@ BEGIN
 		WHERE "e"."origin_id" = old."id" AND "e"."kind" = 'client';
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'client', old."id", 1;
 END;
-
 CREATE TRIGGER "status_of_changed_user" AFTER UPDATE OF "status", "epoch" ON "user"
 WHEN (new."status" <> old."status" AND new."status" <> 'active') OR new."epoch" <> old."epoch"
 BEGIN
@@ -281,27 +335,25 @@ BEGIN
 		WHERE "a"."user_id" = new."id" AND "a"."revoked_at" IS NULL AND "a"."epoch" = new."epoch" + "c"."epoch"
 			AND NOT EXISTS (SELECT 1 FROM "status_entry" WHERE "origin_id" = "a"."id" AND "kind" = 'authorization');
 END;
-
 CREATE TRIGGER "status_of_deleted_user" AFTER DELETE ON "user"
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "authorization" AS "a" CROSS JOIN "status_entry" AS "e"
 			ON "e"."origin_id" = "a"."id" AND "e"."kind" = 'authorization' WHERE "a"."user_id" = old."id";
 END;
-
 CREATE TRIGGER "status_of_new_authorization" AFTER INSERT ON "authorization" WHEN new."revoked_at" IS NULL
 BEGIN
 	INSERT INTO "status_entry" ("kind", "origin_id") VALUES ('authorization', new."id");
 END;
 
+-- A change that only supersedes leaves it to the revocation to end an entry.
 CREATE TRIGGER "status_of_revoked_authorization" AFTER UPDATE OF "revoked_at" ON "authorization" WHEN new."revoked_at" IS NOT NULL AND NOT EXISTS (
-	SELECT 1 FROM "status_change" WHERE "scope" = 'client' AND "id" = new."client_id")
+	SELECT 1 FROM "status_change" WHERE "scope" = 'client' AND "id" = new."client_id" AND "outcome" = 1)
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
 		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e"
 		WHERE "e"."origin_id" = new."id" AND "e"."kind" = 'authorization';
 END;
-
 CREATE TRIGGER "status_of_deleted_authorization" AFTER DELETE ON "authorization"
 BEGIN
 	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
@@ -315,7 +367,6 @@ CREATE TRIGGER "status_of_new_grant" AFTER INSERT ON "grant"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."subject_id", 3 WHERE EXISTS (SELECT 1 FROM "role" WHERE "name" = new."role" AND instr("acl", '"deny"') > 0);
 END;
-
 CREATE TRIGGER "status_of_changed_grant" AFTER UPDATE OF "subject_id", "role", "object_id", "not_before", "expires_at", "condition" ON "grant"
 WHEN new."subject_id" <> old."subject_id" OR new."role" <> old."role" OR new."object_id" <> old."object_id"
 	OR coalesce(new."expires_at", 9e15) < coalesce(old."expires_at", 9e15)
@@ -327,12 +378,10 @@ BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', old."subject_id", 3;
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."subject_id", 3 WHERE new."subject_id" <> old."subject_id";
 END;
-
 CREATE TRIGGER "status_of_deleted_grant" AFTER DELETE ON "grant"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', old."subject_id", 3;
 END;
-
 CREATE TRIGGER "status_of_changed_role" AFTER UPDATE OF "acl", "permissions" ON "role"
 WHEN EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(old."acl") THEN old."acl" ELSE '[]' END)
 		EXCEPT SELECT "value" FROM json_each(CASE WHEN json_valid(new."acl") THEN new."acl" ELSE '[]' END)) OR EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(old."permissions") THEN old."permissions" ELSE '[]' END)
@@ -343,7 +392,6 @@ WHEN EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(old."acl") THEN 
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'role', new."name", 3;
 END;
-
 CREATE TRIGGER "status_of_changed_device_type" AFTER UPDATE OF "acl" ON "device_type"
 WHEN EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(old."acl") THEN old."acl" ELSE '[]' END)
 		EXCEPT SELECT "value" FROM json_each(CASE WHEN json_valid(new."acl") THEN new."acl" ELSE '[]' END))
@@ -353,7 +401,6 @@ WHEN EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(old."acl") THEN 
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'device_type', new."name", 3;
 END;
-
 CREATE TRIGGER "status_of_new_membership" AFTER INSERT ON "membership"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."member_id", 3 WHERE EXISTS (WITH RECURSIVE "up"("id") AS (
@@ -371,20 +418,21 @@ BEGIN
 				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
 				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND instr("r"."acl", '"deny"') > 0 AND instr("r"."acl", '${device.') > 0);
 END;
-
 CREATE TRIGGER "status_of_deleted_membership" AFTER DELETE ON "membership"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', old."member_id", 3;
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'object', old."group_id", 3 WHERE EXISTS (SELECT 1 FROM "principal" WHERE "id" = old."member_id" AND "kind" = 'device');
 END;
-
+CREATE TRIGGER "status_of_changed_membership" AFTER UPDATE OF "expires_at" ON "membership" WHEN new."expires_at" IS NOT old."expires_at"
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."member_id", 3;
+END;
 CREATE TRIGGER "status_of_moved_group" AFTER UPDATE OF "parent_id" ON "group" WHEN new."parent_id" IS NOT old."parent_id"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."id", 3;
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'object', new."id", 3;
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'object', old."parent_id", 3 WHERE old."parent_id" IS NOT NULL;
 END;
-
 CREATE TRIGGER "status_of_changed_rules_of_device" AFTER UPDATE OF "type", "metadata", "mqtt_client_id" ON "device"
 WHEN new."type" <> old."type" OR new."mqtt_client_id" IS NOT old."mqtt_client_id" OR new."metadata" <> old."metadata"
 BEGIN
@@ -409,6 +457,8 @@ END;
 
 -- Rules that name the site follow the group that is one, also those of the groups below; rules that name
 -- groups follow those that are moved away.
+-- A place that moves, or becomes or ceases to be a site, concerns those who have grants in it: each where
+-- these are 1,000 grants at most, else all holders of the roles whose rules name the place.
 CREATE TRIGGER "status_of_changed_kind" AFTER UPDATE OF "kind" ON "group" WHEN new."kind" <> old."kind"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome")
@@ -426,14 +476,15 @@ BEGIN
 			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
 				WHERE "g"."parent_id" IS NOT NULL),
 		"below"("id") AS (
-			SELECT new."id" UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id")
-		SELECT DISTINCT 'subject', "g"."subject_id", 3
-		FROM (SELECT "id" FROM "up" UNION SELECT "id" FROM "below") AS "o"
-			CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
-			CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND instr("r"."acl", '${site.') > 0
-		WHERE 'site' IN (new."kind", old."kind");
+			SELECT new."id" UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id"),
+		"found"("subject_id") AS (
+			SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT "id" FROM "below") AS "o"
+				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
+				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND instr("r"."acl", '${site.') > 0
+			WHERE 'site' IN (new."kind", old."kind") LIMIT 1001)
+		SELECT DISTINCT 'subject', "subject_id", 3 FROM "found" WHERE (SELECT count(*) FROM "found") <= 1000
+		UNION ALL SELECT 'role', "r"."name", 3 FROM "role" AS "r" WHERE instr("r"."acl", '${site.') > 0 AND (SELECT count(*) FROM "found") > 1000;
 END;
-
 CREATE TRIGGER "status_of_moved_site" AFTER UPDATE OF "parent_id" ON "group" WHEN new."parent_id" IS NOT old."parent_id"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome")
@@ -442,11 +493,86 @@ BEGIN
 			UNION SELECT "g"."parent_id" FROM "up" CROSS JOIN "group" AS "g" ON "g"."id" = "up"."id"
 				WHERE "g"."parent_id" IS NOT NULL),
 		"below"("id") AS (
-			SELECT new."id" UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id")
-		SELECT DISTINCT 'subject', "g"."subject_id", 3
-		FROM (SELECT "id" FROM "up" UNION SELECT "id" FROM "below") AS "o"
-			CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
-			CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${site.') > 0 OR instr("r"."acl", '${group.') > 0);
+			SELECT new."id" UNION SELECT "g"."id" FROM "below" CROSS JOIN "group" AS "g" ON "g"."parent_id" = "below"."id"),
+		"found"("subject_id") AS (
+			SELECT "g"."subject_id" FROM (SELECT "id" FROM "up" UNION ALL SELECT "id" FROM "below") AS "o"
+				CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
+				CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${site.') > 0 OR instr("r"."acl", '${group.') > 0) LIMIT 1001)
+		SELECT DISTINCT 'subject', "subject_id", 3 FROM "found" WHERE (SELECT count(*) FROM "found") <= 1000
+		UNION ALL SELECT 'role', "r"."name", 3 FROM "role" AS "r" WHERE (instr("r"."acl", '${site.') > 0 OR instr("r"."acl", '${group.') > 0) AND (SELECT count(*) FROM "found") > 1000;
+END;
+CREATE TRIGGER "status_of_gone_authorization" AFTER DELETE ON "authorization"
+BEGIN
+	DELETE FROM "token_exchange" WHERE "origin_id" = old."id";
+END;
+
+-- Whoever acts for others ends: the origins go on with another entry.
+CREATE TRIGGER "status_of_ended_client_as_actor" AFTER UPDATE OF "status", "epoch" ON "client"
+WHEN new."epoch" <> old."epoch" OR (new."status" <> old."status" AND new."status" <> 'active')
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'actor', new."id", 3
+		WHERE EXISTS (SELECT 1 FROM "token_exchange" WHERE "actor_id" = new."id");
+END;
+CREATE TRIGGER "status_of_deleted_client_as_actor" AFTER DELETE ON "client"
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'actor', old."id", 3
+		WHERE EXISTS (SELECT 1 FROM "token_exchange" WHERE "actor_id" = old."id");
+	DELETE FROM "token_exchange" WHERE "origin_id" = old."id";
+END;
+CREATE TRIGGER "status_of_ended_user_as_actor" AFTER UPDATE OF "status", "epoch" ON "user"
+WHEN new."epoch" <> old."epoch" OR (new."status" <> old."status" AND new."status" <> 'active')
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'actor', new."id", 3
+		WHERE EXISTS (SELECT 1 FROM "token_exchange" WHERE "actor_id" = new."id");
+END;
+CREATE TRIGGER "status_of_deleted_user_as_actor" AFTER DELETE ON "user"
+BEGIN
+	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'actor', old."id", 3
+		WHERE EXISTS (SELECT 1 FROM "token_exchange" WHERE "actor_id" = old."id");
+END;
+
+-- Power that a client loses, and each key or way by which it proves itself.
+CREATE TRIGGER "status_of_narrowed_client"
+AFTER UPDATE OF "scope", "resources", "serves", "grant_types", "jwks", "token_endpoint_auth_method", "members" ON "client"
+WHEN new."status" = 'active' AND new."epoch" = old."epoch" AND (
+	EXISTS (SELECT "value" FROM json_each('["' || replace(old."scope", ' ', '","') || '"]')
+		EXCEPT SELECT "value" FROM json_each('["' || replace(new."scope", ' ', '","') || '"]'))
+	OR EXISTS (SELECT "value" FROM json_each(old."resources") EXCEPT SELECT "value" FROM json_each(new."resources"))
+	OR EXISTS (SELECT "value" FROM json_each(old."serves") EXCEPT SELECT "value" FROM json_each(new."serves"))
+	OR EXISTS (SELECT "value" FROM json_each(old."grant_types") EXCEPT SELECT "value" FROM json_each(new."grant_types"))
+	OR EXISTS (SELECT "value" FROM json_each(coalesce(old."jwks", '{}'), '$.keys')
+		EXCEPT SELECT "value" FROM json_each(coalesce(new."jwks", '{}'), '$.keys'))
+	OR (new."token_endpoint_auth_method" <> old."token_endpoint_auth_method" AND old."token_endpoint_auth_method" <> 'none')
+	OR EXISTS (SELECT "value" FROM json_each(old."members", '$.authorization_details_types')
+		EXCEPT SELECT "value" FROM json_each(new."members", '$.authorization_details_types'))
+	OR (new."members" ->> '$.groups_within' IS NOT NULL
+		AND new."members" ->> '$.groups_within' IS NOT old."members" ->> '$.groups_within')
+	OR EXISTS (SELECT "key", "value" FROM json_each(old."members")
+			WHERE "key" = 'jwks_uri' OR "key" LIKE 'tls_client_auth_%'
+		EXCEPT SELECT "key", "value" FROM json_each(new."members")))
+BEGIN
+	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
+		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 3, "e"."seq" FROM "status_entry" AS "e"
+		WHERE "e"."origin_id" = new."id" AND "e"."kind" = 'client';
+	INSERT INTO "status_change" ("scope", "id", "outcome") VALUES ('client', new."id", 3);
+	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'actor', new."id", 3
+		WHERE EXISTS (SELECT 1 FROM "token_exchange" WHERE "actor_id" = new."id");
+END;
+
+-- A secret that is taken away before its end has the end 0, and is deleted then. What its holder got for
+-- the client has ended; tokens of people are fetched anew by whoever has another one.
+CREATE TRIGGER "status_of_taken_secret" AFTER UPDATE OF "expires_at" ON "client_secret"
+WHEN new."expires_at" = 0 AND old."expires_at" IS NOT 0
+BEGIN
+	INSERT INTO "status_flip" ("list", "idx", "outcome", "seq")
+		SELECT ("e"."seq" - 1) >> 20, "e"."idx", 1, "e"."seq" FROM "status_entry" AS "e"
+		WHERE "e"."origin_id" = new."client_id" AND "e"."kind" = 'client';
+	INSERT INTO "status_entry" ("kind", "origin_id") SELECT 'client', "id" FROM "client"
+		WHERE "id" = new."client_id" AND "status" = 'active' AND NOT EXISTS (
+			SELECT 1 FROM "status_entry" WHERE "origin_id" = new."client_id" AND "kind" = 'client');
+	INSERT INTO "status_change" ("scope", "id", "outcome") VALUES ('client', new."client_id", 3);
+	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'actor', new."client_id", 3
+		WHERE EXISTS (SELECT 1 FROM "token_exchange" WHERE "actor_id" = new."client_id");
 END;
 
 -- Of rows that were there before.
