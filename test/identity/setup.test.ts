@@ -165,9 +165,9 @@ test('the link is kept as a hash and is in no event and no log', async () => {
   await redeem(worker, path)
   const events = await eventsOf(worker)
   expect(events.map((event) => event.type)).toEqual([
+    ...Array(4).fill('role.created'),
     'user.created',
     'grant.created',
-    ...Array(4).fill('role.created'),
     'session.started',
   ])
   const everything = JSON.stringify([events, worker.log])

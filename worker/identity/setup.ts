@@ -33,12 +33,19 @@ const LINK_TTL = 3600
 
 const UNACCEPTABLE = 'ADMIN_EMAIL or ADMIN_PASSWORD is not acceptable'
 
-/** Makes a set-up link and answers its URL; null when an operator exists. Only its hash is kept. */
+/**
+ * Makes a set-up link and answers its URL; null when an operator exists. Only its hash is kept. The
+ * first roles come with it: a blueprint may be applied before the link is opened.
+ */
 export async function createSetupLink(cx: Context): Promise<string | null> {
   const token = randomToken(cx)
   const hash = sha256(token)
   const { made } = await cx.db.write({
-    changes: [deleteOldSetupLinks(cx), insertSetupLink(cx, hash, LINK_TTL)],
+    changes: [
+      deleteOldSetupLinks(cx),
+      insertSetupLink(cx, hash, LINK_TTL),
+      ...firstRoles(cx, condition`exists (select 1 from setup_link where hash = ${hash})`),
+    ],
     made: findSetupLink(cx, hash),
   })
   return made.length === 0 ? null : `${cx.config.issuer}/setup?token=${token}`
@@ -94,7 +101,6 @@ export async function redeemSetupLink(
       free: demandAddressUnknown(row.id, form.email, setupLinkIsMine(cx, hash)),
       user: userCreation(cx, row, setupLinkIsMine(cx, hash)),
       grant: operatorGrant(cx, row.id),
-      roles: firstRoles(cx, setupLinkIsMine(cx, hash)),
       session: session.statements,
       started: session.started,
     })

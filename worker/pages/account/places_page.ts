@@ -50,6 +50,7 @@ ${
 <ul class="entries">${v.owned.map(({ id, name }) => html`<li><a href="${pathOf(id)}"><bdi>${name}</bdi></a></li>`)}</ul>`
 }
 ${v.others.length === 0 ? html`` : html`<h2>${m('places.others')}</h2><ul class="entries">${v.others.map(other)}</ul>`}
+<p class="beside after"><a href="/claim">${m('claim.title')}</a></p>
 <p class="beside after"><a href="/account">${m('security.back')}</a></p>`
   return shell({ title: m('places.title'), body }, m)
 }
