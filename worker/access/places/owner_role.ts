@@ -110,11 +110,14 @@ const SET = 'sites/${site.id}/devices/${device.id}/set'
 const HEARS = { permission: 'allow', action: 'subscribe', topic: STATE } as const
 const SETS = { permission: 'allow', action: 'publish', topic: SET } as const
 
-/** Roles that make places work from the first day; operators change and delete them. */
+/**
+ * Roles that make places work from the first day; operators change and delete them. People read the
+ * description on the page of their place.
+ */
 const FIRST_ROLES = [
   {
     name: 'owner',
-    description: 'Owns a place: uses it, and decides who else does.',
+    description: 'Owner',
     permissions: [
       ...['devices:read', 'devices:write', 'access:read', 'access:write'],
       ...['users:read', 'users:write', 'events:read'],
@@ -124,19 +127,19 @@ const FIRST_ROLES = [
   },
   {
     name: 'resident',
-    description: 'Lives in a place: sees its devices and commands them.',
+    description: 'Resident',
     permissions: ['device:read', 'device:command'],
     acl: [HEARS, SETS],
   },
   {
     name: 'guest',
-    description: 'Sees the devices of a place.',
+    description: 'Guest',
     permissions: ['device:read'],
     acl: [HEARS],
   },
   {
     name: 'installer',
-    description: 'Fits devices of a place, and sees nothing of its people.',
+    description: 'Installer',
     permissions: ['devices:read', 'devices:write', 'device:fit'],
     acl: [],
   },
