@@ -44,8 +44,8 @@ test('each command of docs/access.md does what the page says', async () => {
       outputs.push(JSON.parse(shell.output()))
     }
     expect(lines).toHaveLength(20)
-    const [, , , , , , resident, stable, ofMoment, , barred, ...answers] = outputs
-    expect(resident).toMatchObject({ counts_for: ['evaluation', 'acl', 'power'] })
+    const [, , , , , , tenant, stable, ofMoment, , barred, ...answers] = outputs
+    expect(tenant).toMatchObject({ counts_for: ['evaluation', 'acl', 'power'] })
     expect(stable).toMatchObject({ counts_for: ['evaluation', 'acl'] })
     expect(ofMoment).toMatchObject({ counts_for: ['evaluation'] })
     expect(barred).toMatchObject({ role: 'barred', object: 'lock-1' })
