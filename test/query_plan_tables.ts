@@ -255,11 +255,6 @@ export const EXCUSES: readonly Excuse[] = [
     because: PAGE,
   },
   {
-    text: 'select * from group where ((id > ?) and (kind = ?)) order by id limit ?',
-    tables: ['group'],
-    because: PAGE,
-  },
-  {
     text: 't where t.id > ? order by t.id limit (select ids from walk)',
     tables: ['device', 'group', 'user', 'client'],
     because: 'a page of candidates in the order of the index, which are judged one by one',
@@ -352,11 +347,6 @@ export const EXCUSES: readonly Excuse[] = [
     because: SWEEP,
   },
   {
-    text: "from client where resources <> '[]' and serves = '[]'",
-    tables: ['client'],
-    because: 'once, at the start that follows a migration',
-  },
-  {
     text: 'select user_id from sign_in where false',
     tables: ['sign_in'],
     because: 'of no sign-in: it never runs',
@@ -365,11 +355,6 @@ export const EXCUSES: readonly Excuse[] = [
     text: "select event.* from event where event.seq < ? and ((true) and (+event.outcome = 'success'))",
     tables: ['event'],
     because: 'a page, newest first; a success is never far',
-  },
-  {
-    text: 'from membership where expires_at <= ? order by expires_at limit ?',
-    tables: ['membership'],
-    because: OWN_WORK,
   },
   {
     text: 'select * from undeliverable_address where address_key > ? order by address_key limit ?',
@@ -397,11 +382,6 @@ export const EXCUSES: readonly Excuse[] = [
     tables: ['device', 'device_credential'],
     because: 'the place of the last of EXAMINED_MAX',
   },
-  {
-    text: 'open.used_by is null and open.revoked_at is null and open.expires_at >',
-    tables: ['invitation'],
-    because: 'invitations on their way, which last 30 days at most',
-  },
   { text: "where a.sid > '' and not exists", tables: ['authorization'], because: SWEEP },
   { text: "from user where status = 'closed' and closes_at <=", tables: ['user'], because: PAGE },
   {
@@ -422,11 +402,6 @@ export const EXCUSES: readonly Excuse[] = [
   {
     text: 'update place_transfer set withdrawn_at = ? where used_by is null and',
     tables: ['place_transfer'],
-    because: RESTORE,
-  },
-  {
-    text: 'update device_claim set withdrawn_at = ? where used_by is null and',
-    tables: ['device_claim'],
     because: RESTORE,
   },
   { text: 'delete from account_link', tables: ['account_link'], because: RESTORE },

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type RunningWorker, startWorkerOn } from '../host/programs.ts'
@@ -38,34 +39,56 @@ function memoryOf(pid: number): { peak: number; now: number } {
   return { peak: kb('VmHWM') * 1024, now: kb('VmRSS') * 1024 }
 }
 
-/** Imports devices `from` to `to`. Answers the seconds that it took. */
-async function importDevices(server: Server, from: number, to: number): Promise<number> {
+/**
+ * Imports devices `from` to `to`, with the line `cut` in their midst where there is one, which has
+ * to be refused alone. Answers the seconds that it took.
+ */
+async function importDevices(
+  server: Server,
+  from: number,
+  to: number,
+  cut: string | null = null,
+): Promise<number> {
   const { worker, token, fleet } = server
   const begun = performance.now()
   const sent = request(`${worker.issuer}/v1/devices/import`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${token}` },
   })
+  const middle = Math.floor((from + to) / 2)
+  const lines = function* () {
+    if (cut === null) return yield* deviceLines(from, to, fleet)
+    yield* deviceLines(from, middle, fleet)
+    yield `${cut}\n`
+    yield* deviceLines(middle, to, fleet)
+  }
   // The answer is read while lines are still sent, since each side waits for the other's room.
-  const [, { status, end }] = await Promise.all([
-    pipeline(Readable.from(deviceLines(from, to, fleet)), sent),
+  const [, { status, end, failed }] = await Promise.all([
+    pipeline(Readable.from(lines()), sent),
     endOfAnswer(sent),
   ])
-  const last = end.trimEnd().split('\n').at(-1) ?? ''
-  const created = /"created":\s*(\d+)/.exec(last)?.[1]
+  const created = /"created":\s*(\d+)/.exec(end)?.[1]
   if (status !== 200 || Number(created) !== to - from) {
-    throw new Error(`not everything was imported: ${status} ${last}`)
+    throw new Error(`not everything was imported: ${status} ${end}`)
   }
+  const refused = failed.map((line) => JSON.parse(line).line)
+  const bad = cut === null ? [] : [middle - from + 1]
+  if (refused.join() !== bad.join()) throw new Error(`not the bad lines failed: ${failed}`)
   return (performance.now() - begun) / 1000
 }
 
-/** A line for each row, of which only the summary at the end is kept. */
-async function endOfAnswer(sent: ClientRequest): Promise<{ status: number; end: string }> {
+type AnswerOfImport = { status: number; end: string; failed: string[] }
+
+/** A line for each row, of which the refusals are kept, and the summary at the end. */
+async function endOfAnswer(sent: ClientRequest): Promise<AnswerOfImport> {
   const [answer] = (await once(sent, 'response')) as [IncomingMessage]
   let end = ''
-  answer.setEncoding('utf8')
-  for await (const piece of answer) end = (end + piece).slice(-2000)
-  return { status: answer.statusCode ?? 0, end }
+  const failed: string[] = []
+  for await (const line of createInterface({ input: answer })) {
+    if (line.includes('"result":"failed"')) failed.push(line)
+    if (line !== '') end = line
+  }
+  return { status: answer.statusCode ?? 0, end, failed }
 }
 
 /** A server with a fleet; `isFilled` where a run before this one left it in the folder. */
@@ -112,7 +135,7 @@ async function measureImport(server: Server): Promise<void> {
   await importDevices(server, 0, SMALL)
   const { peak: before } = memoryOf(pid)
   const taken = await importDevices(server, SMALL, SMALL + TIMED)
-  await importDevices(server, SMALL + TIMED, LARGE)
+  await importDevices(server, SMALL + TIMED, LARGE, '{"id":"cut-in-half","type')
   const { peak: after } = memoryOf(pid)
   const megabytes = (bytes: number) => (bytes / 1024 / 1024).toFixed(0)
   console.log('| import | |')
