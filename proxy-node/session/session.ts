@@ -4,6 +4,7 @@
 //   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
 //   terms.ts: what both sides agree on; deadlines.ts: what is due; events.ts: what others hear
+//   turns.ts: a share of the event loop; allowance.ts: a share of a minute
 // Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
 // and numbers to operation/, which hears of a session through its events.
 
@@ -470,8 +471,7 @@ export class Session implements SessionFacts {
 
   /**
    * Ends it for a stop of the proxy: when every packet in flight was answered, or after
-   * `timeout_ms`.
-   * Resolves when both connections are closed.
+   * `timeout_ms`. Resolves when both connections are closed.
    */
   drain(timeout_ms: number): Promise<void> {
     const relay = this.#relay
