@@ -91,11 +91,11 @@ async function mGate(broker: Broker, command: string): Promise<Door> {
   return await programDoor('mGate', port, command, [], settings)
 }
 
-/** mProxy with the flag of `npm run proxy`, in `tree`, which is this checkout or another. */
+/** mProxy with the flags of `npm run proxy`, in `tree`, which is this checkout or another. */
 async function mProxy(name: string, tree: string, broker: Broker, issuer: TestIssuer) {
   const program = join(tree, 'proxy-node/index.ts')
   const env = { MQTT_CONNECTIONS_MAX: '9500' }
-  const flags = ['--max-semi-space-size=4']
+  const flags = ['--max-semi-space-size=4', '--import', join(tree, 'worker/entry/node_24.mjs')]
   const proxy = await startProxy({ issuer: issuer.url, broker: broker.url, env, program, flags })
   await untilReady(proxy)
   const stop = async () => {
