@@ -3302,7 +3302,7 @@ const MANAGEMENT: readonly Guard[] = [
     from: 'deciding.filter(isSeen).map',
     to: 'deciding.map',
     test: 'access/reach/decisions_reach',
-    title: 'searches, explanations and lists agree with the naive model',
+    title: 'a grant elsewhere decides and is not named',
   },
   {
     name: 'topic-elsewhere',
