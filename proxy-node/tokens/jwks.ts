@@ -4,8 +4,9 @@
 //
 // Keys stay usable for 24 hours when the issuer is gone; a key that a successful refresh no longer
 // lists is gone at once, and an answer that lists it again soon after comes from an outdated cache,
-// which counts for nothing. So does an answer without any key that can be used. At most one request is under way; an unknown key id causes at most one
-// refresh per cool-down, however many tokens name it.
+// which counts for nothing. Neither does an answer without a key that can be used. At most one
+// request is under way; an unknown key id causes at most one refresh per cool-down, however many
+// tokens name it.
 
 import { constants, createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
