@@ -2,6 +2,7 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+import { BUDGETS } from './guards_budget.ts'
 import { CLAIM_GUARDS } from './guards_claims.ts'
 import { CLIENT_NAMES } from './guards_client_names.ts'
 import { ENDS } from './guards_ends.ts'
@@ -6676,4 +6677,5 @@ export const GUARDS: readonly Guard[] = [
   ...FORGETTING,
   ...LANGUAGES,
   ...CLAIM_GUARDS,
+  ...BUDGETS,
 ]
