@@ -3,6 +3,7 @@
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
 import { CLAIM_GUARDS } from './guards_claims.ts'
+import { DOOR } from './guards_door.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
@@ -6649,6 +6650,7 @@ export const GUARDS: readonly Guard[] = [
   ...PUBLIC_FILES,
   ...THE_DATABASE,
   ...SPEED,
+  ...DOOR,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,
