@@ -5,6 +5,7 @@
 import { BUDGETS } from './guards_budget.ts'
 import { CLAIM_GUARDS } from './guards_claims.ts'
 import { CLIENT_NAMES } from './guards_client_names.ts'
+import { DOOR } from './guards_door.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
@@ -6670,6 +6671,7 @@ export const GUARDS: readonly Guard[] = [
   ...PUBLIC_FILES,
   ...THE_DATABASE,
   ...SPEED,
+  ...DOOR,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,
