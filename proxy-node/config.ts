@@ -36,8 +36,11 @@ export type ProxyConfig = {
   limits: SessionLimits
   /** milliseconds */
   drainTimeout: number
-  /** undefined: policies are kept in memory alone */
+  /** undefined: keys, lists and policies are kept in memory alone */
   stateFolder: string | undefined
+  /** milliseconds */
+  statusMaxAge: number
+  statusFailOpen: boolean
 }
 
 export type SessionLimits = {
@@ -265,10 +268,20 @@ const TABLE = {
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
-      'a folder where policies that tokens name by reference are kept, so that mProxy has them ' +
-      'after a restart while the issuer is away',
+      'a folder where keys, status lists and policies are kept, so that mProxy lets devices in after a ' +
+      'restart while the issuer is away ([how long](mqtt.md#without-the-issuer)). Nobody else may write there',
     read: readFolder,
   }),
+  MQTT_STATUS_MAX_AGE: number(
+    86_400,
+    [60, 86_400],
+    'seconds for which a status list counts that the issuer did not confirm',
+  ),
+  MQTT_STATUS_FAIL_OPEN: choice(
+    ['no', 'yes'],
+    'whether tokens are let in whose status list is too old: `no` (they are refused as unavailable), or `yes` ' +
+      '(whoever is revoked meanwhile gets in)',
+  ),
   MQTT_DRAIN_TIMEOUT: number(
     10,
     [0, 3600],
@@ -348,6 +361,8 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       limits: limitsOf(values),
       drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
       stateFolder: values.STATE_DIR,
+      statusMaxAge: 1000 * values.MQTT_STATUS_MAX_AGE,
+      statusFailOpen: values.MQTT_STATUS_FAIL_OPEN === 'yes',
     },
   }
 }

@@ -19,11 +19,12 @@ import {
   reportLists,
   reportPolicies,
   reportRefreshes,
+  reportState,
 } from './operation/reports.ts'
 import { Session } from './session/session.ts'
-import { openJwks } from './tokens/jwks.ts'
-import { openPolicies } from './tokens/policies.ts'
-import { openStatusLists, type Withdrawal } from './tokens/status_lists.ts'
+import { openStateFolder } from './tokens/state_folder.ts'
+import type { Withdrawal } from './tokens/status_lists.ts'
+import { closeTrust, openTrust, startTrust } from './tokens/trust.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
 import { ListenError, type Listener, listen } from './transport/listen.ts'
 import { createDial } from './transport/upstream.ts'
@@ -44,28 +45,41 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const sessions = new Set<Session>()
   let isDraining = false
 
-  const report = reportRefreshes(metrics, log)
-  const jwks = openJwks({
-    issuer: config.issuer,
+  const { issuer, audience } = config
+  // Before anybody is let in: those who ended before a restart are known to have ended.
+  const state = await openStateFolder({
+    folder: config.stateFolder,
+    issuers: [issuer],
+    ...reportState(metrics, log),
+  })
+  const reportKeys = reportRefreshes(metrics, log)
+  const trust = openTrust({
+    issuer,
+    audience,
     address: config.issuerAddress,
     jwksUri: config.jwksUri,
-    onRefresh(refresh) {
-      report(refresh)
+    keeper: state.of(issuer),
+    status_age_max_ms: config.statusMaxAge,
+    isStatusFailOpen: config.statusFailOpen,
+    onKeys(refresh) {
+      reportKeys(refresh)
       // A token that was verified just before must have reached its session first.
       if (refresh.outcome === 'ok') setImmediate(endSessionsOfWithdrawnKeys)
     },
+    onList: reportLists(metrics, log),
+    onPolicy: reportPolicies(metrics, log),
   })
-  const { issuer, audience, issuerAddress: address } = config
-  const onRefresh = reportLists(metrics, log)
-  const statusLists = openStatusLists({ issuer, address, jwks, onRefresh })
-  metrics.watchLists(statusLists)
-  const policies = openPolicies({
-    issuer,
-    address,
-    jwks,
-    folder: config.stateFolder,
-    onFetch: reportPolicies(metrics, log),
-  })
+  const { jwks, statusLists, policies } = trust
+  metrics.watchTrust([trust])
+  if (config.stateFolder !== undefined) {
+    const age = jwks.age()
+    log('state', {
+      keys: jwks.count(),
+      key_age_seconds: age === undefined ? undefined : Math.round(age),
+      lists: statusLists.count(),
+      policies: policies.count(),
+    })
+  }
   const verifier = metrics.timeVerifier(
     createVerifier({ issuer, audience, jwks, statusLists, policies, now: Date.now }),
   )
@@ -145,7 +159,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     throw new StartError(describeListenFault('MQTT_LISTEN', addressOf(error.address), error))
   }
   // Nothing waits for it: a client that comes before the keys gets "server unavailable".
-  void jwks.start().then(() => policies.start())
+  void startTrust(trust)
 
   for (const { url } of listeners) log('listening', { url })
   if (metricsServer !== undefined && metricsAddress !== undefined) {
@@ -162,9 +176,8 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       for (const listener of listeners) listener.close()
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
-      statusLists.close()
-      policies.close()
-      jwks.close()
+      closeTrust(trust)
+      await state.written()
       await metricsServer?.close()
       log('stopped')
     },

@@ -5,6 +5,7 @@
 import type { SessionEvents, SessionFacts } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
 import type { PolicyFetch } from '../tokens/policies.ts'
+import type { PassedOver } from '../tokens/state_folder.ts'
 import type { ListRefresh } from '../tokens/status_lists.ts'
 import type { AcceptRefusal } from '../transport/listen.ts'
 import type { WriteLog } from './log.ts'
@@ -47,6 +48,31 @@ export function reportPolicies(metrics: Metrics, log: WriteLog): (fetch: PolicyF
   return (fetch) => {
     metrics.policyFetched(fetch)
     log('policy', fetch)
+  }
+}
+
+/** Lines about files of STATE_DIR that do not count; a folder may be full of them. */
+const PASSED_OVER_MAX = 20
+
+/**
+ * A line for each file that does not count, and one when writing begins to fail, fails in another
+ * way, or works again.
+ */
+export function reportState(metrics: Metrics, log: WriteLog) {
+  let passed = 0
+  let last: string | undefined
+  return {
+    onPassedOver({ file, fault }: PassedOver): void {
+      passed++
+      if (passed <= PASSED_OVER_MAX) log('state_passed_over', { file, fault })
+      if (passed === PASSED_OVER_MAX) log('state_passed_over', { file: 'others', fault: 'many' })
+    },
+    onWrite(fault: string | undefined): void {
+      metrics.stateWritten(fault === undefined)
+      if (fault === last) return
+      last = fault
+      log('state_write', { outcome: fault ?? 'ok' })
+    },
   }
 }
 

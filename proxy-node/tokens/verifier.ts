@@ -2,6 +2,7 @@
 //   verifier.ts: every check on the token itself; jws.ts: the form of what the issuer signs
 //   jwks.ts: the issuer's keys and their algorithms; issuer_fetch.ts: one request to its server
 //   reference_token.ts and policies.ts: small tokens, and the rules that they name
+//   trust.ts: all that is known of one issuer; state_folder.ts: what is kept of it on disk
 //   status_list.ts: reading a token status list; status_lists.ts: which are kept, for how long
 // Leaves the rule of client identifiers and the judging of packets to gate.ts.
 //

@@ -59,6 +59,9 @@ describe('the defaults', () => {
       connectionsPerAddress: 0,
       limits: defaultLimits,
       drainTimeout: 10_000,
+      stateFolder: undefined,
+      statusMaxAge: 86_400_000,
+      statusFailOpen: false,
     })
   })
 
