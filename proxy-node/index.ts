@@ -10,7 +10,7 @@
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
-import { logToStdout, type WriteLog } from './operation/log.ts'
+import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
 import {
@@ -42,6 +42,7 @@ export class StartError extends Error {}
 
 export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
+  if (log === logToStdout) metrics.watchLog(stdoutLog().dropped)
   const sessions = new Set<Session>()
   let isDraining = false
 

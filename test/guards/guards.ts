@@ -2,7 +2,10 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+import { BUDGETS } from './guards_budget.ts'
 import { CLAIM_GUARDS } from './guards_claims.ts'
+import { CLIENT_NAMES } from './guards_client_names.ts'
+import { DOOR } from './guards_door.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
@@ -3321,7 +3324,7 @@ const MANAGEMENT: readonly Guard[] = [
     from: 'deciding.filter(isSeen).map',
     to: 'deciding.map',
     test: 'access/reach/decisions_reach',
-    title: 'searches, explanations and lists agree with the naive model',
+    title: 'a grant elsewhere decides and is not named',
   },
   {
     name: 'topic-elsewhere',
@@ -6549,8 +6552,8 @@ const STATUS_LISTS: readonly Guard[] = [
     name: 'status-cut-off-at-once',
     attack: 'a million tokens that count until a job came to them, although their rights are gone',
     file: 'worker/status/entry_store.ts',
-    from: '= ${list} and not ${isCut})`',
-    to: '= ${list})`',
+    from: 'hasEntry(kind, origin_id, place, condition`not ${isCut}`)',
+    to: 'hasEntry(kind, origin_id, place)',
     test: 'status/cut_off',
     title: 'refused at once',
   },
@@ -6641,6 +6644,7 @@ export const GUARDS: readonly Guard[] = [
   ...FAILED_SIGN_INS,
   ...INVITATIONS,
   ...TRANSFERS,
+  ...CLIENT_NAMES,
   ...PLACES,
   ...EXPORT,
   ...CLOSING,
@@ -6668,6 +6672,7 @@ export const GUARDS: readonly Guard[] = [
   ...PUBLIC_FILES,
   ...THE_DATABASE,
   ...SPEED,
+  ...DOOR,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,
@@ -6676,4 +6681,5 @@ export const GUARDS: readonly Guard[] = [
   ...LANGUAGES,
   ...CLAIM_GUARDS,
   ...TRUST_GUARDS,
+  ...BUDGETS,
 ]
