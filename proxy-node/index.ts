@@ -15,6 +15,7 @@ import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
 import {
   logSessions,
+  logState,
   reportAcceptRefusals,
   reportLists,
   reportPolicies,
@@ -24,7 +25,7 @@ import {
 import { Session } from './session/session.ts'
 import { openStateFolder } from './tokens/state_folder.ts'
 import type { Withdrawal } from './tokens/status_lists.ts'
-import { closeTrust, openTrust, startTrust } from './tokens/trust.ts'
+import { closeTrust, openTrusts, startTrust } from './tokens/trust.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
 import { ListenError, type Listener, listen } from './transport/listen.ts'
 import { createDial } from './transport/upstream.ts'
@@ -46,52 +47,38 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const sessions = new Set<Session>()
   let isDraining = false
 
-  const { issuer, audience } = config
   // Before anybody is let in: those who ended before a restart are known to have ended.
   const state = await openStateFolder({
     folder: config.stateFolder,
-    issuers: [issuer],
+    issuers: [config.issuer, ...config.foreignIssuers.map(({ issuer }) => issuer)],
     ...reportState(metrics, log),
   })
-  const reportKeys = reportRefreshes(metrics, log)
-  const trust = openTrust({
-    issuer,
-    audience,
-    address: config.issuerAddress,
-    jwksUri: config.jwksUri,
-    keeper: state.of(issuer),
-    status_age_max_ms: config.statusMaxAge,
-    isStatusFailOpen: config.statusFailOpen,
-    onKeys(refresh) {
-      reportKeys(refresh)
-      // A token that was verified just before must have reached its session first.
-      if (refresh.outcome === 'ok') setImmediate(endSessionsOfWithdrawnKeys)
-    },
-    onList: reportLists(metrics, log),
-    onPolicy: reportPolicies(metrics, log),
+  const trusts = openTrusts(config, (issuer, isMain) => {
+    const named = isMain ? undefined : issuer
+    const reportKeys = reportRefreshes(metrics, log, named)
+    return {
+      keeper: state.of(issuer),
+      onKeys(refresh) {
+        reportKeys(refresh)
+        // A token that was verified just before must have reached its session first.
+        if (refresh.outcome === 'ok') setImmediate(endSessionsOfWithdrawnKeys)
+      },
+      onList: reportLists(metrics, log),
+      onPolicy: reportPolicies(metrics, log, named),
+    }
   })
-  const { jwks, statusLists, policies } = trust
-  metrics.watchTrust([trust])
-  if (config.stateFolder !== undefined) {
-    const age = jwks.age()
-    log('state', {
-      keys: jwks.count(),
-      key_age_seconds: age === undefined ? undefined : Math.round(age),
-      lists: statusLists.count(),
-      policies: policies.count(),
-    })
-  }
-  const verifier = metrics.timeVerifier(
-    createVerifier({ issuer, audience, jwks, statusLists, policies, now: Date.now }),
-  )
+  const { main, others } = trusts
+  metrics.watchTrust(trusts.all)
+  if (config.stateFolder !== undefined) logState(trusts.all, log)
+  const verifier = metrics.timeVerifier(createVerifier({ ...main, others, now: Date.now }))
   const broker = watchBroker(metrics, config)
   const parts = {
     verifier,
     dial: broker.dial,
     limits: config.limits,
     events: logSessions(metrics.sessionEvents, log),
-    watchStatus: ({ status }: Identity, withdraw: (why: Withdrawal) => void) =>
-      status === undefined ? () => {} : statusLists.watch(status, withdraw),
+    watchStatus: ({ iss, status }: Identity, withdraw: (why: Withdrawal) => void) =>
+      status === undefined ? () => {} : trusts.of(iss).statusLists.watch(status, withdraw),
     now: Date.now,
     random: randomBytes,
   }
@@ -102,14 +89,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
    */
   function endSessionsOfWithdrawnKeys(): void {
     const orphans = [...sessions].filter(
-      ({ identity }) => identity !== undefined && !jwks.lists(identity.signed_by),
+      ({ identity }) =>
+        identity !== undefined && !trusts.of(identity.iss).jwks.lists(identity.signed_by),
     )
     if (orphans.length > 0) log('keys_withdrawn', { sessions: orphans.length })
     for (const session of orphans) session.revoke()
   }
 
   async function readiness(): Promise<Readiness> {
-    const keys = jwks.isUsable()
+    const keys = main.jwks.isUsable()
     const isReachable = await broker.isReachable()
     return {
       ready: keys && isReachable && !isDraining,
@@ -160,7 +148,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     throw new StartError(describeListenFault('MQTT_LISTEN', addressOf(error.address), error))
   }
   // Nothing waits for it: a client that comes before the keys gets "server unavailable".
-  void startTrust(trust)
+  for (const trust of trusts.all) void startTrust(trust)
 
   for (const { url } of listeners) log('listening', { url })
   if (metricsServer !== undefined && metricsAddress !== undefined) {
@@ -177,7 +165,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       for (const listener of listeners) listener.close()
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
-      closeTrust(trust)
+      for (const trust of trusts.all) closeTrust(trust)
       await state.written()
       await metricsServer?.close()
       log('stopped')

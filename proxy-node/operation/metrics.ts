@@ -37,7 +37,8 @@ export type Metrics = {
   readonly contentType: string
 }
 
-type WatchedTrust = {
+/** Memory of an issuer, as far as an operator sees it. */
+export type WatchedTrust = {
   issuer: string
   jwks: Pick<Jwks, 'age' | 'count'>
   statusLists: Pick<StatusLists, 'age' | 'count'>
