@@ -2193,6 +2193,15 @@ const SIGNING_KEYS: readonly Guard[] = [
     title: 'that began after its list had changed',
   },
   {
+    name: 'code-of-a-broker',
+    attack: 'a broker that has mProxy tell a client a code which no server may send',
+    file: 'proxy-node/wire/reason_codes.ts',
+    from: 'return SERVER_DISCONNECT_CODES.has(code) && !isElsewhere ? code : UNSPECIFIED',
+    to: 'return isElsewhere ? UNSPECIFIED : code',
+    test: 'proxy-node/session/norms',
+    title: 'is told as a server may tell it',
+  },
+  {
     name: 'status-of-the-next-token',
     attack: 'a token that was handed in in mid-session and is ended without effect',
     file: 'proxy-node/session/session.ts',
