@@ -61,6 +61,10 @@ export type SessionLimits = {
   subscriptions_per_packet: number
   /** Filters a session may hold at once, or give back in one UNSUBSCRIBE. */
   subscriptions_max: number
+  /** Filters that are refused in a minute, from which on the session ends; 0: no limit. */
+  refused_filters_per_minute: number
+  /** Tokens that a session may bring in a minute, each of which is verified; 0: no limit. */
+  reauthentications_per_minute: number
   /** SUBSCRIBE and UNSUBSCRIBE packets the broker has not answered; more wait unread. */
   inflight_subscribes_max: number
   topic_levels_max: number
@@ -260,7 +264,22 @@ const TABLE = {
     'longest Keep Alive, in seconds; MQTT 5 clients learn it from CONNACK',
     'as clients say',
   ),
-  MQTT_SUBSCRIPTIONS_MAX: number(4096, [1, 1_000_000], 'topic filters that one session may hold'),
+  MQTT_SUBSCRIPTIONS_MAX: number(
+    4096,
+    [1, 1_000_000],
+    'topic filters that one session may ask for and hold',
+  ),
+  MQTT_REFUSED_FILTERS_PER_MINUTE: number(
+    5000,
+    [0, 1_000_000],
+    'topic filters that one session may be refused in a minute; more end it (0x97). 0: no limit',
+  ),
+  MQTT_REAUTHENTICATIONS_PER_MINUTE: number(
+    20,
+    [0, 100_000],
+    'new tokens that one session may bring in a minute, by AUTH or `$allauth/token`; more end it ' +
+      '(0x97). 0: no limit',
+  ),
   MQTT_STALL_TIMEOUT: number(
     60,
     [1, 3600],
@@ -399,6 +418,8 @@ const limitsOf = (values: Values): SessionLimits => ({
   session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
   keepalive_max_s: values.MQTT_KEEPALIVE_MAX,
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
+  refused_filters_per_minute: values.MQTT_REFUSED_FILTERS_PER_MINUTE,
+  reauthentications_per_minute: values.MQTT_REAUTHENTICATIONS_PER_MINUTE,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,

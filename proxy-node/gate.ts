@@ -173,7 +173,10 @@ export type PartialFilters = 'refuse' | 'deliver'
 const mayHold = (acl: Acl, filter: string, qos: Qos, partial: PartialFilters): boolean =>
   maySubscribe(acl, filter, qos) || (partial === 'deliver' && maySubscribeInPart(acl, filter, qos))
 
-/** Gives for each filter 0 (it goes to the broker) or the reason code of its refusal. */
+/**
+ * Gives for each filter 0 (it goes to the broker) or the reason code of its refusal. Only filters
+ * of the places `from` to `to` are judged, since a thousand of them are too many for one turn.
+ */
 export function judgeSubscribe(
   acl: Acl,
   filters: readonly string[],
@@ -183,10 +186,12 @@ export function judgeSubscribe(
     topic_levels_max: number
     partial_filters: PartialFilters
   },
+  codes: Uint8Array = new Uint8Array(filters.length),
+  from = 0,
+  to = filters.length,
 ): Uint8Array {
-  const codes = new Uint8Array(filters.length)
   if (filters.length > limits.subscriptions_per_packet) return codes.fill(QUOTA_EXCEEDED)
-  for (let i = 0; i < codes.length; i++) {
+  for (let i = from; i < to; i++) {
     const filter = filters[i]!
     if (parseSubscription(filter, limits.topic_levels_max) === null) {
       codes[i] = TOPIC_FILTER_INVALID

@@ -18,6 +18,8 @@ const defaultLimits: SessionLimits = {
   whole_packet_max: 65_536,
   subscriptions_per_packet: 1024,
   subscriptions_max: 4096,
+  refused_filters_per_minute: 5000,
+  reauthentications_per_minute: 20,
   inflight_subscribes_max: 64,
   topic_levels_max: 64,
   topic_alias_max: 64,
