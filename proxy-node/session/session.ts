@@ -3,8 +3,8 @@
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
 //   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
-//   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: the last bytes to a peer
-//   terms.ts: what both sides agree on; deadlines.ts: what is due, alarm.ts: when; events.ts: what others hear
+//   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: the last ones to a peer
+//   terms.ts: what both sides agree on; deadlines.ts, alarm.ts: what is due; events.ts: who hears
 // Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
 // and numbers to operation/, which hears of a session through its events.
 
