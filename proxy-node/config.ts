@@ -199,7 +199,7 @@ const TABLE = {
     meaning:
       'the brokers: `mqtt://` or `mqtts://` addresses, comma-separated, tried in turn, ' +
       'with user and password where they want one',
-    read: (text) => readList(text, readBrokerAddress),
+    read: (text) => readList(text, readBrokerAddress, true),
   }),
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
