@@ -147,7 +147,7 @@ export class Session implements SessionFacts {
   }
 
   get sub(): string | undefined {
-    return this.#identity?.sub
+    return this.#identity?.principal
   }
 
   // --- Before the session is open ---
@@ -242,7 +242,7 @@ export class Session implements SessionFacts {
     this.#toBroker.insert(
       writeConnect(connect, {
         clientId: this.mqttClientId,
-        username: upstream.username ?? identity.sub,
+        username: upstream.username ?? identity.principal,
         password: upstream.password,
         keepAlive: this.#deadlines.brokerKeepAlive,
         sessionExpiry: sessionExpiryFor(connect, limits),
