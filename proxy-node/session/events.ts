@@ -94,6 +94,8 @@ export type SessionEvents = {
   /** In mid-session. */
   tokenReplaced(session: SessionFacts): void
   // ---
+  /** The client is not read from now on; `why` is a reason of state.ts. */
+  clientPaused(why: number): void
   publishAllowed(bytes: number): void
   publishDenied(): void
   subscribeAllowed(filters: number): void
