@@ -201,7 +201,10 @@ test('a certificate is registered ahead where mutual TLS is not set up, and the 
     expect(one).toMatchObject({ unusable: true, unusable_because: WORDS })
   }
   // How the public surface is set, an internal one does not know.
-  for (const env of [{ MTLS: 'cloudflare' }, { SURFACE: 'internal' }]) {
-    for (const one of await shownBy(env)) expect(one).not.toHaveProperty('unusable')
+  for (const [name, value] of [
+    ['MTLS', 'cloudflare'],
+    ['SURFACE', 'internal'],
+  ] as const) {
+    for (const one of await shownBy({ [name]: value })) expect(one).not.toHaveProperty('unusable')
   }
 })
