@@ -138,7 +138,8 @@ export class FromBroker {
     }
     this.#state.toClient.insert(answer.packet)
     // The token may have been replaced while the broker made up its mind.
-    this.#state.takeBack(findLost(this.#state.identity.acl, answer.added, this.#state.limits))
+    const { acl } = this.#state.identity
+    if (answer.acl !== acl) this.#state.takeBack(findLost(acl, answer.added, this.#state.limits))
     this.#state.flow.unblock(PENDING)
   }
 }

@@ -4,8 +4,12 @@
 //
 // Keys stay usable for 24 hours when the issuer is gone; a key that a successful refresh no longer
 // lists is gone at once, and an answer that lists it again soon after comes from an outdated cache,
-// which counts for nothing. At most one request is under way; an unknown key id causes at most one
-// refresh per cool-down, however many tokens name it.
+// which counts for nothing. Neither does an answer without a key that can be used. At most one
+// request is under way; an unknown key id causes at most one refresh per cool-down, however many
+// tokens name it.
+//
+// With a place to keep them the keys of the last good answer are there after a restart too, for
+// what is left of the 24 hours; so are the marks of those that were withdrawn.
 
 import { constants, createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
@@ -16,6 +20,7 @@ import {
   type Readdress,
   reachAt,
 } from './issuer_fetch.ts'
+import type { Keeper } from './state_folder.ts'
 
 const BODY_MAX = 256 * 1024
 const KEYS_MAX = 64
@@ -25,6 +30,8 @@ const METADATA_MS = 3600_000
 /** For how long a cache may still give out a key that was withdrawn. */
 const OUTDATED_MS = 360_000
 const RETRY_MS = { first: 1_000, most: 60_000 }
+/** Part of its age after which a set is read again: a new one is here before it runs out. */
+const AHEAD = 0.9
 const MAX_AGE = { least: 30, most: 3600, unsaid: 300 } // seconds
 
 type Algorithm = {
@@ -123,6 +130,8 @@ export type RefreshOutcome =
   | FetchFault
   | 'issuer_mismatch'
   | 'insecure_uri'
+  /** It is a set, and none of its keys can be used: a fault of the answer rather than news. */
+  | 'no_keys'
   /** It lists a key that an earlier answer had withdrawn. */
   | 'outdated'
 
@@ -152,13 +161,19 @@ export const systemClock: Clock = {
 export type Jwks = {
   /** Reads the keys now, and from here on by itself. */
   start(): Promise<void>
-  find(kid: string | undefined, alg: string): VerificationKey | undefined
+  /** Those that may have signed. Several keys may have one key id, and no more is meant by it. */
+  find(kid: string | undefined, alg: string): readonly VerificationKey[]
   /** Says whether a key is among those that the issuer published last. */
   lists(thumbprint: string): boolean
+  /** Says whether a good answer lately took away a key of this id. */
+  isWithdrawn(kid: string | undefined): boolean
   /** Keys are there, and the issuer confirmed them within 24 hours. */
   isUsable(): boolean
   /** Says whether the last attempt to read the keys worked. */
   isCurrent(): boolean
+  count(): number
+  /** Seconds since the issuer confirmed the keys; undefined while there are none. */
+  age(): number | undefined
   /** For an unknown key id: joins or starts a refresh; false at once within the cool-down. */
   refreshForUnknownKey(): Promise<boolean>
   close(): void
@@ -169,6 +184,8 @@ export type JwksOptions = {
   /** Where the issuer is reached, if not under its name. */
   address?: string | undefined
   jwksUri?: string | undefined
+  /** Keeps the keys over a restart. */
+  keeper?: Keeper | undefined
   clock?: Clock
   onRefresh?: (refresh: Refresh) => void
 }
@@ -185,11 +202,11 @@ const isAmong = (keys: readonly VerificationKey[], thumbprint: string): boolean 
   keys.some((key) => key.thumbprint === thumbprint)
 
 export function openJwks(options: JwksOptions): Jwks {
-  const { issuer, address, jwksUri, clock = systemClock, onRefresh } = options
+  const { issuer, address, jwksUri, keeper, clock = systemClock, onRefresh } = options
   const reach = reachAt(issuer, address)
   let keys: VerificationKey[] = []
-  /** Thumbprints of withdrawn keys, and when an answer may list each of them again. */
-  const withdrawn = new Map<string, number>()
+  /** By thumbprint: withdrawn keys, and when an answer may list each of them again. */
+  const withdrawn = new Map<string, { kid: string | undefined; until: number }>()
   let confirmedAt = Number.NEGATIVE_INFINITY
   let isLastGood = false
   let unknownAskedAt = Number.NEGATIVE_INFINITY
@@ -208,17 +225,32 @@ export function openJwks(options: JwksOptions): Jwks {
   }
 
   function accept(published: VerificationKey[]): void {
-    for (const [thumbprint, until] of withdrawn) {
+    for (const [thumbprint, { until }] of withdrawn) {
       if (until <= clock.now()) withdrawn.delete(thumbprint)
     }
     if (published.some(({ thumbprint }) => withdrawn.has(thumbprint))) {
       throw new RefreshError('outdated')
     }
-    // An empty set withdraws nothing for good: it is rather a fault than a decision.
-    const left =
-      published.length === 0 ? [] : keys.filter((key) => !isAmong(published, key.thumbprint))
-    for (const { thumbprint } of left) withdrawn.set(thumbprint, clock.now() + OUTDATED_MS)
+    const until = clock.now() + OUTDATED_MS
+    for (const { thumbprint, kid } of keys) {
+      if (!isAmong(published, thumbprint)) withdrawn.set(thumbprint, { kid, until })
+    }
     keys = published
+  }
+
+  /** The keys of the last good answer of before. They are not current: a newer one may be there. */
+  function takeKept(): void {
+    const [kept] = keeper?.take('keys') ?? []
+    if (kept === undefined) return
+    try {
+      const body = parseJson(kept.text)
+      keys = readKeys(body)
+      for (const mark of readMarks(body)) withdrawn.set(mark.thumbprint, mark)
+      confirmedAt = kept.fetched_at
+    } catch (error) {
+      if (!(error instanceof RefreshError)) throw error
+      keeper?.passOver('keys', issuer, error.outcome)
+    }
   }
 
   async function attempt(): Promise<void> {
@@ -229,8 +261,11 @@ export function openJwks(options: JwksOptions): Jwks {
       const { body, age } = await fetchJson(await locate(), closing.signal)
       accept(readKeys(body))
       confirmedAt = clock.now()
+      const marks = [...withdrawn].map(([thumbprint, mark]) => ({ thumbprint, ...mark }))
+      const text = JSON.stringify({ ...(body as object), withdrawn: marks })
+      keeper?.keep('keys', { name: issuer, text, fetched_at: confirmedAt })
       failures = 0
-      next = age * 1000
+      next = age * 1000 * AHEAD
     } catch (error) {
       if (!(error instanceof RefreshError)) throw error
       outcome = error.outcome
@@ -252,6 +287,7 @@ export function openJwks(options: JwksOptions): Jwks {
     return underWay
   }
 
+  takeKept()
   return {
     start: refresh,
     find(kid, alg) {
@@ -259,11 +295,14 @@ export function openJwks(options: JwksOptions): Jwks {
         (key) => (kid === undefined || key.kid === kid) && canVerify(key, alg),
       )
       // Without a key id only a sole fitting key is meant without doubt.
-      return kid === undefined && fitting.length !== 1 ? undefined : fitting[0]
+      return kid === undefined && fitting.length !== 1 ? [] : fitting
     },
     lists: (thumbprint) => isAmong(keys, thumbprint),
+    isWithdrawn: (kid) => [...withdrawn.values()].some((one) => one.kid === kid),
     isUsable: () => keys.length > 0 && clock.now() - confirmedAt < USABLE_MS,
     isCurrent: () => isLastGood,
+    count: () => keys.length,
+    age: () => (keys.length === 0 ? undefined : (clock.now() - confirmedAt) / 1000),
     async refreshForUnknownKey() {
       if (underWay !== undefined) {
         await underWay
@@ -356,7 +395,21 @@ function readKeys(body: unknown): VerificationKey[] {
     const key = readKey(jwk)
     if (key !== undefined) keys.push(key)
   }
+  if (keys.length === 0) throw new RefreshError('no_keys')
   return keys
+}
+
+type Mark = { thumbprint: string; kid: string | undefined; until: number }
+
+/** Marks of withdrawn keys, in a set that mProxy kept itself. */
+function* readMarks(body: unknown): Generator<Mark> {
+  const marks = isJsonObject(body) ? body['withdrawn'] : undefined
+  for (const mark of Array.isArray(marks) ? (marks as unknown[]) : []) {
+    if (!isJsonObject(mark)) continue
+    const { thumbprint, kid, until } = mark
+    if (typeof thumbprint !== 'string' || typeof until !== 'number') continue
+    yield { thumbprint, until, kid: typeof kid === 'string' ? kid : undefined }
+  }
 }
 
 function readKey(jwk: unknown): VerificationKey | undefined {

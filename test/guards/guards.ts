@@ -2,11 +2,15 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+import { BUDGETS } from './guards_budget.ts'
 import { CLAIM_GUARDS } from './guards_claims.ts'
+import { CLIENT_NAMES } from './guards_client_names.ts'
+import { DOOR } from './guards_door.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
 import { SPEED } from './guards_speed.ts'
+import { TRUST_GUARDS } from './guards_trust.ts'
 
 export type Guard = {
   name: string
@@ -2136,11 +2140,29 @@ const SIGNING_KEYS: readonly Guard[] = [
   {
     name: 'no-key-published',
     attack: 'an empty answer that ends every session',
-    file: 'proxy-node/index.ts',
-    from: ' && refresh.keys > 0',
+    file: 'proxy-node/tokens/jwks.ts',
+    from: "if (keys.length === 0) throw new RefreshError('no_keys')",
     to: '',
-    test: 'host/mproxy_keys',
-    title: 'that an outage hides',
+    test: 'proxy-node/tokens/verifier',
+    title: 'is a failed refresh and no news',
+  },
+  {
+    name: 'keys-with-one-id',
+    attack: 'a key published under the id of another, which shuts out all that the other signed',
+    file: 'proxy-node/tokens/jws.ts',
+    from: 'keys.find((key) => isSignatureGood(key, alg, signed, signature)) ??',
+    to: '[keys[0]!].find((key) => isSignatureGood(key, alg, signed, signature)) ??',
+    test: 'proxy-node/tokens/verifier',
+    title: 'each is tried',
+  },
+  {
+    name: 'key-within-the-cool-down',
+    attack: 'tokens with made-up key ids, for which devices with a new key are told to give up',
+    file: 'proxy-node/tokens/verifier.ts',
+    from: "isPending ? refuse('key_pending') : verification",
+    to: 'isPending ? verification : verification',
+    test: 'proxy-node/tokens/verifier',
+    title: 'is not called bad',
   },
   {
     name: 'keys-of-an-outdated-cache',
@@ -2246,8 +2268,8 @@ const SIGNING_KEYS: readonly Guard[] = [
     name: 'status-list-that-ran-out',
     attack: 'tokens let in on a list that has run out long ago',
     file: 'proxy-node/tokens/status_lists.ts',
-    from: "if (list.exp * 1000 <= now) return 'unavailable'",
-    to: '',
+    from: 'list.exp * 1000 > now && now',
+    to: 'now',
     test: 'proxy-node/tokens/status_lists',
     title: 'comes although the server confirms it',
   },
@@ -3272,8 +3294,8 @@ const MANAGEMENT: readonly Guard[] = [
     name: 'closed-in-part',
     attack: 'a subscription to topics each of which is denied',
     file: 'policy/acl.ts',
-    from: '({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter),',
-    to: '({ topic }) => overlapsFilter(topic, filter),',
+    from: '({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter)',
+    to: '({ topic }) => overlapsFilter(topic, filter)',
     test: 'proxy-node/gate',
     title: 'where a part of it is allowed',
   },
@@ -6539,8 +6561,8 @@ const STATUS_LISTS: readonly Guard[] = [
     name: 'status-cut-off-at-once',
     attack: 'a million tokens that count until a job came to them, although their rights are gone',
     file: 'worker/status/entry_store.ts',
-    from: '= ${list} and not ${isCut})`',
-    to: '= ${list})`',
+    from: 'hasEntry(kind, origin_id, place, condition`not ${isCut}`)',
+    to: 'hasEntry(kind, origin_id, place)',
     test: 'status/cut_off',
     title: 'refused at once',
   },
@@ -6631,6 +6653,7 @@ export const GUARDS: readonly Guard[] = [
   ...FAILED_SIGN_INS,
   ...INVITATIONS,
   ...TRANSFERS,
+  ...CLIENT_NAMES,
   ...PLACES,
   ...EXPORT,
   ...CLOSING,
@@ -6658,6 +6681,7 @@ export const GUARDS: readonly Guard[] = [
   ...PUBLIC_FILES,
   ...THE_DATABASE,
   ...SPEED,
+  ...DOOR,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,
@@ -6665,4 +6689,6 @@ export const GUARDS: readonly Guard[] = [
   ...FORGETTING,
   ...LANGUAGES,
   ...CLAIM_GUARDS,
+  ...TRUST_GUARDS,
+  ...BUDGETS,
 ]

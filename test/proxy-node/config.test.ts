@@ -1,19 +1,25 @@
-import { describe, expect, test } from 'vitest'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
 import {
   describeFault,
   type ProxyConfig,
   readProxyConfig,
   type SessionLimits,
 } from '../../proxy-node/config.ts'
+import { temporaryFolder } from '../support/folder.ts'
 
 /** Written out here, so that a change of a default is seen. */
 const defaultLimits: SessionLimits = {
   connect_timeout_ms: 10_000,
   connect_packet_max: 65_536,
+  ahead_max: 65_536,
   packet_max: 1_048_576,
   whole_packet_max: 65_536,
   subscriptions_per_packet: 1024,
   subscriptions_max: 4096,
+  refused_filters_per_minute: 5000,
+  reauthentications_per_minute: 20,
   inflight_subscribes_max: 64,
   topic_levels_max: 64,
   topic_alias_max: 64,
@@ -49,6 +55,7 @@ describe('the defaults', () => {
       issuerAddress: undefined,
       jwksUri: undefined,
       audience: 'urn:allauth:mqtt',
+      foreignIssuers: [],
       listen: [
         { transport: 'tcp', host: '127.0.0.1', port: 1883, path: '' },
         { transport: 'ws', host: '127.0.0.1', port: 8083, path: '/mqtt' },
@@ -59,6 +66,9 @@ describe('the defaults', () => {
       connectionsPerAddress: 0,
       limits: defaultLimits,
       drainTimeout: 10_000,
+      stateFolder: undefined,
+      statusMaxAge: 86_400_000,
+      statusFailOpen: false,
     })
   })
 
@@ -171,6 +181,74 @@ describe('issuer, keys and audience', () => {
   })
 })
 
+describe('further issuers', () => {
+  const place = temporaryFolder()
+  afterAll(() => place.remove())
+  const file = join(place.path, 'issuers.json')
+  const good = { issuer: 'https://id.example', client_id_prefix: 'b', topics: ['b/#'] }
+  const write = (content: unknown) => {
+    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
+    return { ISSUERS_FILE: file }
+  }
+
+  test('are read from a file', () => {
+    const whole = { ...good, issuer_address: 'https://in.example', audience: 'urn:x' }
+    expect(
+      read(write([good, { ...whole, issuer: 'https://c.example', client_id_prefix: 'c' }])),
+    ).toMatchObject({
+      foreignIssuers: [
+        { ...good, audience: undefined, issuerAddress: undefined },
+        { issuer: 'https://c.example', audience: 'urn:x', issuerAddress: 'https://in.example' },
+      ],
+    })
+    expect(read(write([]))).toMatchObject({ foreignIssuers: [] })
+  })
+
+  test.each<[string, unknown, RegExp]>([
+    ['that is not there', undefined, /cannot be read \(ENOENT\)/],
+    ['that is a folder', 'folder', /is not a file/],
+    ['that is not JSON', '{', /is not JSON/],
+    ['that is no list', { issuers: [] }, /is not a list/],
+    ['with too many', Array(17).fill(good), /is not a list of at most 16/],
+    ['with a number', [7], /in entry 1 there is no object/],
+    ['with nothing in an entry', [{}], /issuer is required.*prefix is required.*topics is req/],
+    ['with a misspelt bound', [{ ...good, topic: ['b/#'] }], /"topic" is no member/],
+    ['with http', [{ ...good, issuer: 'http://id.example' }], /issuer: .* must be https/],
+    ['with http keys', [{ ...good, jwks_uri: 'http://id.example' }], /jwks_uri: .* must be https/],
+    ['with a colon', [{ ...good, client_id_prefix: 'b:' }], /client_id_prefix: "b:" is not/],
+    ['with no prefix', [{ ...good, client_id_prefix: '' }], /client_id_prefix: "" is not/],
+    ['with a prefix that is a number', [{ ...good, client_id_prefix: 7 }], /is not a text/],
+    ['without a topic', [{ ...good, topics: [] }], /is not a list of 1 to 32/],
+    ['with one topic as a text', [{ ...good, topics: 'b/#' }], /is not a list of 1 to 32/],
+    [
+      'with a topic that is none',
+      [{ ...good, topics: ['b/#/c'] }],
+      /a topic is not a topic filter/,
+    ],
+    ['with a shared one', [{ ...good, topics: ['$share/g/b'] }], /is a shared subscription/],
+    [
+      'with one twice',
+      [good, { ...good, client_id_prefix: 'c' }],
+      /entry 2 the issuer is there tw/,
+    ],
+    ['with a prefix twice', [good, { ...good, issuer: 'https://c.example' }], /of another issuer/],
+    [
+      'with the main one',
+      [{ ...good, issuer: 'http://localhost:8787' }],
+      /names the issuer of ISS/,
+    ],
+  ])('%s are refused', (_, content, problem) => {
+    const env = content === undefined ? { ISSUERS_FILE: '/nowhere' } : write(content)
+    const faults = faultsOf({
+      ...upstream,
+      ...(content === 'folder' ? { ISSUERS_FILE: place.path } : env),
+    })
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toMatch(/^ISSUERS_FILE: .*; for example ISSUERS_FILE=/)
+    expect(faults[0]).toMatch(problem)
+  })
+})
+
 describe('numbers and choices', () => {
   test.each([
     ['MQTT_CONNECT_TIMEOUT', '0'],
@@ -243,16 +321,35 @@ describe('faults', () => {
     expect(faults.find((fault) => fault.startsWith('MQTT_LISTEN'))).toMatch(/TLS.*, and "zzz"/)
   })
 
+  // Parts of a password are short words that no sentence has by itself.
   test.each([
-    'mqtt://user:hunter2@h/path',
-    'mqtt://user:hunter2@',
-    'user:hunter2@h',
-    'mqtt://user:hunter2@x@h:99999',
-    'http://user:hunter2@h',
-  ])('never repeat the password of %s', (value) => {
-    const faults = faultsOf({ MQTT_UPSTREAM: value })
-    expect(faults).toHaveLength(1)
-    expect(faults[0]).not.toContain('hunter2')
+    'mqtt://wuser:xqz1@h/path',
+    'mqtt://wuser:xqz1@',
+    'wuser:xqz1@h',
+    'mqtt://wuser:xqz1@x@h:99999',
+    'http://wuser:xqz1@h',
+    'mqtt://wuser:xqz1,xqz2@h',
+    'mqtt://wuser:xqz1@xqz2,xqz3,xqz4@h',
+    'mqtt://h,mqtt://wuser:12345/xqz1,xqz2:xqz3@h',
+    'mqtt://wuser:xqz1',
+    'mqtt://wuser:xqz1:1883',
+    'mqtts://wuser:xqz1#xqz2?xqz3',
+    'wuser:xqz1',
+    'mqtt://wuser:%ff@h',
+  ])('never repeat user or password of %s, whichever variable it is put into', (value) => {
+    const names = ['ISSUER', 'ISSUER_ADDRESS', 'JWKS_URI', 'MQTT_LISTEN', 'METRICS_LISTEN']
+    for (const name of ['MQTT_UPSTREAM', ...names]) {
+      const faults = faultsOf({ ...upstream, [name]: value })
+      expect(faults).toHaveLength(1)
+      expect(faults[0]).toContain(`${name}: `)
+      expect(faults[0]).not.toMatch(/wuser|xqz|12345/)
+    }
+  })
+
+  test('name the entry of a list, and say how a comma in a password is written', () => {
+    expect(faultsOf({ MQTT_UPSTREAM: 'mqtt://h,mqtt://u:a,b@h' })).toEqual([
+      expect.stringMatching(/entry 2 is not .*, and entry 3 is not .*%2C/),
+    ])
   })
 
   test('stay one short line whatever the value is', () => {
