@@ -36,6 +36,9 @@ export type ProxyConfig = {
   connectionsMax: number | undefined
   /** 0 is no limit */
   connectionsPerAddress: number
+  /** undefined: half of the connections */
+  unprovenMax: number | undefined
+  reception: ReceptionLimits
   limits: SessionLimits
   /** milliseconds */
   drainTimeout: number
@@ -44,6 +47,15 @@ export type ProxyConfig = {
   /** milliseconds */
   statusMaxAge: number
   statusFailOpen: boolean
+}
+
+export type ReceptionLimits = {
+  /** In a minute, from one address, answered at once; 0 for all. */
+  refused_connects_per_address: number
+  /** In a minute; 0: no limit. */
+  connects_per_principal: number
+  /** At once; 0: no limit. */
+  sessions_per_principal: number
 }
 
 export type SessionLimits = {
@@ -253,6 +265,29 @@ const TABLE = {
     'connections at once from one address',
     'no limit',
   ),
+  MQTT_CONNECTIONS_UNPROVEN_MAX: optional('half the connections', {
+    example: '1000',
+    meaning:
+      'connections at once whose CONNECT was not judged yet; for one more, the oldest of the ' +
+      'address that has most of them is closed',
+    read: wholeNumber(1, 1_000_000),
+  }),
+  MQTT_REFUSED_CONNECTS_PER_ADDRESS: number(
+    60,
+    [0, 1_000_000],
+    'CONNECTs in a minute from one address that are refused at once; further ones from there, ' +
+      'good ones too, wait up to 2 seconds before they are judged. 0: none waits',
+  ),
+  MQTT_CONNECTS_PER_PRINCIPAL: number(
+    300,
+    [0, 1_000_000],
+    'CONNECTs in a minute of one device, person or application; more are refused (0x9F). 0: no limit',
+  ),
+  MQTT_SESSIONS_PER_PRINCIPAL: number(
+    100,
+    [0, 1_000_000],
+    'sessions at once of one device, person or application; more are refused (0x97). 0: no limit',
+  ),
   MQTT_SESSION_EXPIRY_MAX: optional('no limit', {
     example: '86400',
     meaning: 'longest Session Expiry Interval that a client of MQTT 5 gets, in seconds',
@@ -400,6 +435,12 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
+      unprovenMax: values.MQTT_CONNECTIONS_UNPROVEN_MAX,
+      reception: {
+        refused_connects_per_address: values.MQTT_REFUSED_CONNECTS_PER_ADDRESS,
+        connects_per_principal: values.MQTT_CONNECTS_PER_PRINCIPAL,
+        sessions_per_principal: values.MQTT_SESSIONS_PER_PRINCIPAL,
+      },
       limits: limitsOf(values),
       drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
       stateFolder: values.STATE_DIR,

@@ -44,6 +44,8 @@ export type GateReason =
   | 'user_name'
   | 'client_id'
   | 'will'
+  | 'too_many_sessions'
+  | 'too_many_connects'
 
 export type GateRefusal = { ok: false; code: number; reason: GateReason }
 

@@ -4,8 +4,8 @@
 //   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
 //   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: last bytes to a peer
-//   terms.ts: terms of both sides; deadlines.ts: what is due, alarm.ts: when
-//   turns.ts, allowance.ts: shares of a turn, of a minute; events.ts: what others hear
+//   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; turns.ts, allowance.ts: shares
+//   reception.ts, rates.ts: how soon and how often clients come in; events.ts: what others hear
 // Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
 // and numbers to operation/, which hears of a session through its events.
 

@@ -64,6 +64,11 @@ describe('the defaults', () => {
       metrics: { host: '127.0.0.1', port: 9464 },
       connectionsMax: undefined,
       connectionsPerAddress: 0,
+      reception: {
+        refused_connects_per_address: 60,
+        connects_per_principal: 300,
+        sessions_per_principal: 100,
+      },
       limits: defaultLimits,
       drainTimeout: 10_000,
       stateFolder: undefined,
