@@ -26,6 +26,8 @@ export type ProxyConfig = {
   issuerAddress: string | undefined
   jwksUri: string | undefined
   audience: string
+  /** Which MQTT client ids an application of a person may have. */
+  clientIdRule: 'subject' | 'application'
   listen: ListenAddress[]
   upstream: BrokerAddress[]
   metrics: MetricsAddress | undefined
@@ -185,6 +187,12 @@ const TABLE = {
     meaning: 'the `aud` that a token must have',
     read: readAudience,
   }),
+  MQTT_CLIENT_ID_RULE: choice(
+    ['subject', 'application'],
+    'which MQTT client ids an application of a person may have: `subject`, any id of that person; ' +
+      '`application`, those that begin with its own prefix, unless it is `first_party` ([mqtt](mqtt.md)). ' +
+      '`npm start` of a new folder sets `application`, and keeps that in `client_id_rule` there',
+  ),
   MQTT_LISTEN: withDefault(LISTEN, '', {
     example: LISTEN,
     meaning:
@@ -340,6 +348,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       issuerAddress: values.ISSUER_ADDRESS,
       jwksUri: values.JWKS_URI,
       audience: values.MQTT_AUDIENCE,
+      clientIdRule: values.MQTT_CLIENT_ID_RULE,
       listen: values.MQTT_LISTEN,
       upstream: values.MQTT_UPSTREAM,
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,

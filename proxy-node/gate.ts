@@ -43,6 +43,8 @@ export type GateReason =
   | 'no_token'
   | 'user_name'
   | 'client_id'
+  /** It is one of the subject's, outside the space of this application. */
+  | 'client_id_of_another_application'
   | 'will'
 
 export type GateRefusal = { ok: false; code: number; reason: GateReason }
@@ -100,13 +102,17 @@ export function judgeConnect(
     return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason: 'user_name' }
   }
   const { clientId } = connect
-  const refusal: GateRefusal = { ok: false, code: CLIENT_ID_NOT_VALID, reason: 'client_id' }
+  const refusal: GateRefusal = {
+    ok: false,
+    code: CLIENT_ID_NOT_VALID,
+    reason: isWithinSpace(identity, clientId) ? 'client_id' : 'client_id_of_another_application',
+  }
   if (clientId !== '') {
     return isOwnClientId(identity, clientId) ? { ok: true, clientId, isAssigned: false } : refusal
   }
   // 3.1.1 [MQTT-3.1.3-8]: such a client could never learn its identifier.
   if (connect.version === 4 && !connect.clean) return refusal
-  const ownId = `${identity.sub}:${suffix}`
+  const ownId = `${identity.client_space ?? `${identity.sub}:`}${suffix}`
   return isOwnClientId(identity, ownId) ? { ok: true, clientId: ownId, isAssigned: true } : refusal
 }
 
@@ -117,11 +123,15 @@ export function isOwnClientId(identity: Identity, clientId: string): boolean {
   // `a:b` of a foreign issuer would look like `a` of the main one with a suffix; and no registry of
   // devices confirmed its claim about another MQTT client.
   if (identity.foreign && sub.includes(':')) return false
+  if (!isWithinSpace(identity, clientId)) return false
   if (clientId === sub) return true
   if (clientId === identity.mqtt_client_id) return !identity.foreign
   if (!clientId.startsWith(sub) || clientId.charCodeAt(sub.length) !== 0x3a) return false
   return isSuffix(clientId, sub.length + 1)
 }
+
+const isWithinSpace = ({ client_space }: Identity, clientId: string): boolean =>
+  client_space === undefined || clientId === '' || clientId.startsWith(client_space)
 
 /** 1 to 64 characters of the id alphabet `[A-Za-z0-9._~-]`. */
 function isSuffix(text: string, from: number): boolean {

@@ -68,7 +68,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     onFetch: reportPolicies(metrics, log),
   })
   const verifier = metrics.timeVerifier(
-    createVerifier({ issuer, audience, jwks, statusLists, policies, now: Date.now }),
+    createVerifier({
+      issuer,
+      audience,
+      clientIdRule: config.clientIdRule,
+      jwks,
+      statusLists,
+      policies,
+      now: Date.now,
+    }),
   )
   const broker = watchBroker(metrics, config)
   const parts = {

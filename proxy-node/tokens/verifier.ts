@@ -2,6 +2,7 @@
 //   verifier.ts: every check on the token itself; jws.ts: the form of what the issuer signs
 //   jwks.ts: the issuer's keys and their algorithms; issuer_fetch.ts: one request to its server
 //   reference_token.ts and policies.ts: small tokens, and the rules that they name
+//   client_space.ts: the MQTT client ids that one application of a person may have
 //   status_list.ts: reading a token status list; status_lists.ts: which are kept, for how long
 // Leaves the rule of client identifiers and the judging of packets to gate.ts.
 //
@@ -9,6 +10,7 @@
 // session ends at that second too; only `nbf` and `iat` get 30 s for clocks that run apart.
 
 import { type Acl, parseAcl } from '../../policy/acl.ts'
+import { type ClientIdRule, clientSpaceOf } from './client_space.ts'
 import type { Jwks } from './jwks.ts'
 import { findSigner, isTime, isTimeOrAbsent, type Jws, parseObject, readJws } from './jws.ts'
 import type { Policies } from './policies.ts'
@@ -30,6 +32,8 @@ export type Identity = {
   client_id: string
   username?: string
   mqtt_client_id?: string
+  /** Beginning of all MQTT client ids of its application, where that may have no others. */
+  client_space?: string
   acl: Acl
   /** Epoch seconds. */
   expires_at: number
@@ -87,12 +91,15 @@ export type VerifierOptions = {
   jwks: Jwks
   statusLists: StatusLists
   policies: Policies
+  /** Absent: `subject`. */
+  clientIdRule?: ClientIdRule
   /** Epoch milliseconds. */
   now: () => number
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, audience, jwks, statusLists, policies, now } = options
+  const terms = { issuer, audience, clientIdRule: options.clientIdRule ?? 'subject' }
 
   /** With the keys of this moment; 'unknown_key' and 'keys_unavailable' may pass. */
   function judge(jws: Jws): Verification {
@@ -112,15 +119,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (typ === ACCESS_TOKEN) {
       const reading = parseAcl(claims['acl'])
       const acl = 'fault' in reading ? null : reading.acl
-      return judgeClaims(claims, acl, issuer, audience, at, by)
+      return judgeClaims(claims, acl, terms, at, by)
     }
     const hash = policyOf(claims)
     if (hash === null) return refuse('malformed')
     if (policies.find(hash) === undefined) return refuse('policy_unavailable')
     const whole = expandClaims(claims, policies)
-    return whole === null
-      ? refuse('bad_acl')
-      : judgeClaims(whole.claims, whole.acl, issuer, audience, at, by)
+    return whole === null ? refuse('bad_acl') : judgeClaims(whole.claims, whole.acl, terms, at, by)
   }
 
   /** Once more, when the document that the token names is here. */
@@ -163,12 +168,13 @@ const STATUS_REFUSALS = {
 
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
 
+type Terms = { issuer: string; audience: string; clientIdRule: ClientIdRule }
+
 /** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
   claims: Record<string, unknown>,
   acl: Acl | null,
-  issuer: string,
-  audience: string,
+  { issuer, audience, clientIdRule }: Terms,
   at: number,
   signed_by: string,
 ): Verification {
@@ -184,6 +190,8 @@ function judgeClaims(
   if (!isName(sub) || sub.includes(':')) return refuse('malformed')
   if (!isNameOrAbsent(client_id) || !isNameOrAbsent(jti)) return refuse('malformed')
   if (!isNameOrAbsent(username) || !isNameOrAbsent(mqtt_client_id)) return refuse('malformed')
+  const space = clientSpaceOf(clientIdRule, sub, client_id, claims['first_party'])
+  if (space === 'malformed') return refuse('malformed')
   if (claims['cnf'] !== undefined) return refuse('bound_token') // RFC 7800 §3: nothing proves it
   if (acl === null) return refuse('bad_acl')
   const status = readStatusClaim(claims['status'], issuer, iat ?? 0)
@@ -195,6 +203,7 @@ function judgeClaims(
       client_id: client_id ?? '',
       ...(username === undefined ? {} : { username }),
       ...(mqtt_client_id === undefined ? {} : { mqtt_client_id }),
+      ...(space === undefined ? {} : { client_space: space }),
       acl,
       expires_at: exp,
       jti: jti ?? '',

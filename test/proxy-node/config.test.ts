@@ -49,6 +49,7 @@ describe('the defaults', () => {
       issuerAddress: undefined,
       jwksUri: undefined,
       audience: 'urn:allauth:mqtt',
+      clientIdRule: 'subject',
       listen: [
         { transport: 'tcp', host: '127.0.0.1', port: 1883, path: '' },
         { transport: 'ws', host: '127.0.0.1', port: 8083, path: '/mqtt' },
