@@ -53,7 +53,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     onRefresh(refresh) {
       report(refresh)
       // A token that was verified just before must have reached its session first.
-      if (refresh.outcome === 'ok' && refresh.keys > 0) setImmediate(endSessionsOfWithdrawnKeys)
+      if (refresh.outcome === 'ok') setImmediate(endSessionsOfWithdrawnKeys)
     },
   })
   const { issuer, audience, issuerAddress: address } = config

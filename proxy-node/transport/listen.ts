@@ -72,7 +72,12 @@ function openListener(
   const server =
     transport === 'ws'
       ? createWebSocketListener({ ...options.webSocket, path, openSession: options.openSession })
-      : createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
+      : createServer({
+          allowHalfOpen: true, // a client that has said all it had to say may still read
+          noDelay: true,
+          keepAlive: true,
+          keepAliveInitialDelay: 60_000,
+        })
 
   // Ahead of the HTTP server's own listener; the socket it gets may then be destroyed already.
   server.prependListener('connection', (socket: Socket) => {

@@ -10,6 +10,7 @@ import {
 const defaultLimits: SessionLimits = {
   connect_timeout_ms: 10_000,
   connect_packet_max: 65_536,
+  ahead_max: 65_536,
   packet_max: 1_048_576,
   whole_packet_max: 65_536,
   subscriptions_per_packet: 1024,
