@@ -79,6 +79,12 @@ export type SessionLimits = {
   denied_resumed_delivery: 'drop' | 'clean'
   /** A filter of which the token allows some topics alone. */
   partial_filters: 'refuse' | 'deliver'
+  /** `shadow`: the rules of tokens refuse nothing; what they would refuse is counted. */
+  acl_mode: 'enforce' | 'shadow'
+  /** How the broker reads topics. */
+  upstream_dialect: 'mqtt' | 'rabbitmq'
+  /** Versions of MQTT that the broker speaks. */
+  upstream_versions: 'all' | '3.1.1'
   /** Bytes waiting in one direction at which its source is no longer read. */
   buffer_high_water: number
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
@@ -209,6 +215,15 @@ const TABLE = {
       'with user and password where they want one',
     read: (text) => readList(text, readBrokerAddress, true),
   }),
+  MQTT_UPSTREAM_DIALECT: choice(
+    ['mqtt', 'rabbitmq'],
+    'how the broker reads topics: `rabbitmq` refuses topics, filters and Wills with `.` or `*`, which RabbitMQ ' +
+      'reads as `/` and `+` ([mqtt](mqtt.md#brokers))',
+  ),
+  MQTT_UPSTREAM_VERSIONS: choice(
+    ['all', '3.1.1'],
+    'the versions of MQTT that the broker speaks: with `3.1.1` a client of MQTT 5 is told so at once',
+  ),
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
     meaning:
@@ -382,6 +397,9 @@ const limitsOf = (values: Values): SessionLimits => ({
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
+  acl_mode: 'enforce',
+  upstream_dialect: values.MQTT_UPSTREAM_DIALECT,
+  upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
 })
 
 function readAudience(text: string): Reading<string> {

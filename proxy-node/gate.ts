@@ -42,6 +42,7 @@ export type GateReason =
   | 'bad_authentication_method'
   | 'no_token'
   | 'user_name'
+  | 'unsupported_version'
   | 'client_id'
   /** It is one of the subject's, outside the space of this application. */
   | 'client_id_of_another_application'
@@ -147,9 +148,23 @@ function isSuffix(text: string, from: number): boolean {
   return true
 }
 
+/** Limits on topics and filters that hold whatever the rules say. */
+export type TopicLimits = {
+  topic_levels_max: number
+  /** How the broker reads a topic: `rabbitmq` reads `.` as `/`, and `*` as `+`. */
+  upstream_dialect: 'mqtt' | 'rabbitmq'
+}
+
+/** Says whether the broker would read this text as another topic than the one that is judged. */
+const isRewritten = (text: string, { upstream_dialect }: TopicLimits): boolean =>
+  upstream_dialect === 'rabbitmq' && (text.includes('.') || text.includes('*'))
+
+/** Rules, or null: no rule is asked, and all else is judged (shadow mode). */
+export type Judged = Acl | null
+
 /** 0, or the reason code that the CONNACK gets. */
-export function judgeWill(acl: Acl, will: Will, levelsMax: number): number {
-  return judgePublish(acl, will.topic, will.qos, will.retain, will.responseTopic, levelsMax)
+export function judgeWill(acl: Judged, will: Will, limits: TopicLimits): number {
+  return judgePublish(acl, will.topic, will.qos, will.retain, will.responseTopic, limits)
 }
 
 /**
@@ -157,20 +172,23 @@ export function judgeWill(acl: Acl, will: Will, levelsMax: number): number {
  * message would be delivered by.
  */
 export function judgePublish(
-  acl: Acl,
+  acl: Judged,
   topic: string,
   qos: Qos,
   retain: boolean,
   responseTopic: string | undefined,
-  levelsMax: number,
+  limits: TopicLimits,
 ): number {
-  if (!isTopicName(topic, levelsMax)) {
+  if (!isTopicName(topic, limits.topic_levels_max)) {
     // [MQTT-3.3.2-2], [MQTT-4.7.3-1]; a deep topic is well formed and yet not accepted.
     return isTopicName(topic, Infinity) ? TOPIC_NAME_INVALID : MALFORMED
   }
-  if (topic.startsWith(RESERVED) || !mayPublish(acl, topic, qos, retain)) return NOT_AUTHORIZED
+  if (isRewritten(topic, limits)) return TOPIC_NAME_INVALID
+  if (topic.startsWith(RESERVED)) return NOT_AUTHORIZED
+  if (acl !== null && !mayPublish(acl, topic, qos, retain)) return NOT_AUTHORIZED
   if (responseTopic === undefined) return SUCCESS
   if (!isTopicName(responseTopic, Infinity)) return MALFORMED // [MQTT-3.3.2-14]
+  if (isRewritten(responseTopic, limits)) return TOPIC_NAME_INVALID
   // It makes others publish there: only where the sender itself may listen.
   return judgeDelivery(acl, responseTopic) ? SUCCESS : NOT_AUTHORIZED
 }
@@ -179,25 +197,24 @@ export function judgePublish(
 export type PartialFilters = 'refuse' | 'deliver'
 
 /** `deliver`: its deliveries are judged one by one, as all are. */
-const mayHold = (acl: Acl, filter: string, qos: Qos, partial: PartialFilters): boolean =>
-  maySubscribe(acl, filter, qos) || (partial === 'deliver' && maySubscribeInPart(acl, filter, qos))
+const mayHold = (acl: Judged, filter: string, qos: Qos, partial: PartialFilters): boolean =>
+  acl === null ||
+  maySubscribe(acl, filter, qos) ||
+  (partial === 'deliver' && maySubscribeInPart(acl, filter, qos))
 
 /** Gives for each filter 0 (it goes to the broker) or the reason code of its refusal. */
 export function judgeSubscribe(
-  acl: Acl,
+  acl: Judged,
   filters: readonly string[],
   qos: readonly Qos[],
-  limits: {
-    subscriptions_per_packet: number
-    topic_levels_max: number
-    partial_filters: PartialFilters
-  },
+  limits: TopicLimits & { subscriptions_per_packet: number; partial_filters: PartialFilters },
 ): Uint8Array {
   const codes = new Uint8Array(filters.length)
   if (filters.length > limits.subscriptions_per_packet) return codes.fill(QUOTA_EXCEEDED)
   for (let i = 0; i < codes.length; i++) {
     const filter = filters[i]!
-    if (parseSubscription(filter, limits.topic_levels_max) === null) {
+    const isFilter = parseSubscription(filter, limits.topic_levels_max) !== null
+    if (!isFilter || isRewritten(filter, limits)) {
       codes[i] = TOPIC_FILTER_INVALID
     } else if (!mayHold(acl, filter, qos[i]!, limits.partial_filters)) {
       codes[i] = NOT_AUTHORIZED
@@ -206,13 +223,13 @@ export function judgeSubscribe(
   return codes
 }
 
-export function judgeDelivery(acl: Acl, topic: string): boolean {
-  return !topic.startsWith(RESERVED) && mayReceive(acl, topic)
+export function judgeDelivery(acl: Judged, topic: string): boolean {
+  return !topic.startsWith(RESERVED) && (acl === null || mayReceive(acl, topic))
 }
 
 /** Filters that a narrower token no longer covers. */
 export function findLost(
-  acl: Acl,
+  acl: Judged,
   subscriptions: Iterable<readonly [string, Qos]>,
   { partial_filters }: { partial_filters: PartialFilters },
 ): string[] {
@@ -239,7 +256,7 @@ export function judgeReplacement(
   next: Verification,
   session: { clientId: string; username: string | undefined; will: Will | undefined },
   isHandedIn: boolean,
-  levelsMax: number,
+  limits: TopicLimits & { acl_mode: 'enforce' | 'shadow' },
 ): Replacement {
   const close: Replacement = { decision: 'close', suppressWill: false }
   if (!next.ok) {
@@ -258,7 +275,8 @@ export function judgeReplacement(
   if (identity.username !== undefined && identity.username !== session.username) return close
   if (!isOwnClientId(identity, session.clientId)) return close
   if (isHandedIn && identity.expires_at <= current.expires_at) return { decision: 'ignore' }
-  if (session.will && judgeWill(identity.acl, session.will, levelsMax) !== SUCCESS) {
+  const acl = limits.acl_mode === 'shadow' ? null : identity.acl
+  if (session.will && judgeWill(acl, session.will, limits) !== SUCCESS) {
     return { decision: 'close', suppressWill: true }
   }
   return { decision: 'replace', identity }

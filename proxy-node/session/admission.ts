@@ -36,6 +36,9 @@ export type Admission =
   | (GateRefusal & { identity?: Identity })
 
 export async function admit(connect: Connect, parts: AdmissionParts): Promise<Admission> {
+  if (connect.version === 5 && parts.limits.upstream_versions === '3.1.1') {
+    return { ok: false, reason: 'unsupported_version', code: UNSUPPORTED_VERSION }
+  }
   const token = findToken(connect)
   if (!token.ok) return token
   const verification = await verifyInTime(parts, token.token)
@@ -44,7 +47,7 @@ export async function admit(connect: Connect, parts: AdmissionParts): Promise<Ad
   const suffix = Buffer.from(parts.random(ID_BYTES)).toString('base64url')
   const judgement = judgeConnect(connect, identity, suffix)
   if (judgement.ok && connect.will) {
-    const code = judgeWill(identity.acl, connect.will, parts.limits.topic_levels_max)
+    const code = judgeWill(identity.acl, connect.will, parts.limits)
     if (code !== SUCCESS) return { ok: false, reason: 'will', code, identity }
   }
   return { ...judgement, identity }
@@ -71,7 +74,7 @@ const REASON_STRINGS: Record<number, string> = {
   [NOT_AUTHORIZED]: 'not authorized',
   [CLIENT_ID_NOT_VALID]: 'client identifier not allowed for this token',
   [SERVER_UNAVAILABLE]: 'service not available',
-  [UNSUPPORTED_VERSION]: 'protocol version not supported',
+  [UNSUPPORTED_VERSION]: 'protocol version not supported: use MQTT 3.1.1',
 }
 
 /** The CONNACK for a refusal with `code`, or null where there is only a close. */

@@ -11,7 +11,6 @@ export type ConnectRefusal =
   | 'connect_timeout'
   | 'malformed_connect'
   | 'packet_too_large'
-  | 'unsupported_version'
   | 'broker_unreachable'
   | 'broker_refused'
   | 'client_gone'

@@ -108,8 +108,8 @@ export class FromClient {
       code = SUCCESS
     } else {
       const { acl } = this.#state.identity
-      const { topic_levels_max } = this.#state.limits
-      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, topic_levels_max)
+      const { limits } = this.#state
+      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, limits)
       if (code === MALFORMED) {
         this.#state.fail(MALFORMED)
         return
@@ -274,7 +274,7 @@ export class FromClient {
         next,
         this.#state.agreement,
         isHandedIn,
-        this.#state.limits.topic_levels_max,
+        this.#state.limits,
       )
       answer(judgement.decision === 'replace')
       if (judgement.decision === 'close') {

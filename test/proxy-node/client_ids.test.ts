@@ -17,6 +17,7 @@ import type { Connect } from '../../proxy-node/wire/connect_codec.ts'
 import { clientIdRule } from '../../worker/entry/broker/client_id_rule.ts'
 import { audience, startIssuer, type TestIssuer } from '../host/mproxy_fixtures/issuer.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { defaultLimits } from './fixtures/proxy.ts'
 import { knock, open, proxy, scripted, wires } from './fixtures/stage.ts'
 
 const spaceOf = (client_id: string) =>
@@ -124,9 +125,9 @@ describe('an application that is not first party', () => {
     const wide = await identityOf({ first_party: true, client_id: 'home' })
     const next = { ok: true, identity: await identityOf({ first_party: false }) } as const
     const session = { clientId: 'ann:phone', username: undefined, will: undefined }
-    expect(judgeReplacement(wide, next, session, false, 64).decision).toBe('close')
+    expect(judgeReplacement(wide, next, session, false, defaultLimits).decision).toBe('close')
     const own = { ...session, clientId: `ann:${NARROW}` }
-    expect(judgeReplacement(wide, next, own, false, 64).decision).toBe('replace')
+    expect(judgeReplacement(wide, next, own, false, defaultLimits).decision).toBe('replace')
   })
 })
 
