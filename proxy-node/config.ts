@@ -293,6 +293,12 @@ const TABLE = {
     'what becomes of a filter of which the token allows some topics alone: `refuse` it, or ' +
       '`deliver` those topics and drop the others (never for `$share` and below `$`)',
   ),
+  MQTT_ACL_MODE: choice(
+    ['enforce', 'shadow'],
+    'whether the rules of tokens refuse something: with `shadow` PUBLISH, SUBSCRIBE, deliveries and Wills pass ' +
+      'whatever the rules say, and what they would refuse is counted ([mqtt](mqtt.md#shadow-mode)); for moving a fleet ' +
+      'over, never for good',
+  ),
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
@@ -397,7 +403,7 @@ const limitsOf = (values: Values): SessionLimits => ({
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
-  acl_mode: 'enforce',
+  acl_mode: values.MQTT_ACL_MODE,
   upstream_dialect: values.MQTT_UPSTREAM_DIALECT,
   upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
 })

@@ -20,6 +20,7 @@ import {
   reportPolicies,
   reportRefreshes,
 } from './operation/reports.ts'
+import { watchShadow } from './operation/shadow_record.ts'
 import { Session } from './session/session.ts'
 import { openJwks } from './tokens/jwks.ts'
 import { openPolicies } from './tokens/policies.ts'
@@ -42,6 +43,7 @@ export class StartError extends Error {}
 export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
   if (log === logToStdout) metrics.watchLog(stdoutLog().dropped)
+  const shadow = watchShadow(config, metrics, log)
   const sessions = new Set<Session>()
   let isDraining = false
 
@@ -83,7 +85,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     verifier,
     dial: broker.dial,
     limits: config.limits,
-    events: logSessions(metrics.sessionEvents, log),
+    events: shadow.watch(logSessions(metrics.sessionEvents, log)),
     watchStatus: ({ status }: Identity, withdraw: (why: Withdrawal) => void) =>
       status === undefined ? () => {} : statusLists.watch(status, withdraw),
     now: Date.now,
@@ -174,6 +176,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       statusLists.close()
       policies.close()
       jwks.close()
+      shadow.close()
       await metricsServer?.close()
       log('stopped')
     },

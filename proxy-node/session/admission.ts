@@ -14,11 +14,13 @@ import {
   SUCCESS,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
+import { type ShadowEvents, willInShadow } from './shadow.ts'
 
 /** Parts that the admission of a CONNECT needs. */
 export type AdmissionParts = {
   verifier: Verifier
   limits: SessionLimits
+  events: ShadowEvents
   /** Random bytes, for the ids that mProxy assigns. */
   random: (bytes: number) => Uint8Array
   /** Reserved: DER of the certificate that the TLS connection proved. No listener gives one yet. */
@@ -47,7 +49,11 @@ export async function admit(connect: Connect, parts: AdmissionParts): Promise<Ad
   const suffix = Buffer.from(parts.random(ID_BYTES)).toString('base64url')
   const judgement = judgeConnect(connect, identity, suffix)
   if (judgement.ok && connect.will) {
-    const code = judgeWill(identity.acl, connect.will, parts.limits)
+    const { limits } = parts
+    let code = judgeWill(identity.acl, connect.will, limits)
+    if (limits.acl_mode === 'shadow') {
+      code = willInShadow(connect.will, { ...parts, ...judgement, identity }, code)
+    }
     if (code !== SUCCESS) return { ok: false, reason: 'will', code, identity }
   }
   return { ...judgement, identity }

@@ -27,6 +27,7 @@ import {
   USE_ANOTHER_SERVER,
 } from '../wire/reason_codes.ts'
 import type { SubscriptionType } from '../wire/subscribe_codec.ts'
+import { deliverInShadow } from './shadow.ts'
 import { PENDING, type SessionState } from './state.ts'
 
 export class FromBroker {
@@ -105,8 +106,11 @@ export class FromBroker {
     }
     const { qos, packetId } = view
     // Bytes that are no text would be judged as another topic than the one delivered.
-    const allowed =
+    let allowed =
       view.isTopicText(scanner) && judgeDelivery(this.#state.identity.acl, view.topic(scanner))
+    if (!allowed && this.#state.limits.acl_mode === 'shadow' && view.isTopicText(scanner)) {
+      allowed = deliverInShadow(this.#state, view.topic(scanner), view)
+    }
     this.#deliversParts = allowed && !whole
     if (allowed) {
       if (qos !== 0) this.#state.refusedDeliveries.pass(qos)
@@ -146,7 +150,7 @@ export class FromBroker {
     }
     this.#state.toClient.insert(answer.packet)
     // The token may have been replaced while the broker made up its mind.
-    this.#state.takeBack(findLost(this.#state.identity.acl, answer.added, this.#state.limits))
+    this.#state.takeBack(findLost(this.#state.rules, answer.added, this.#state.limits))
     this.#state.flow.unblock(PENDING)
   }
 }

@@ -38,6 +38,7 @@ import {
   writeAnswer,
 } from '../wire/subscribe_codec.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
+import { publishInShadow, subscribeInShadow } from './shadow.ts'
 import { PENDING, type SessionState, VERIFYING } from './state.ts'
 
 export class FromClient {
@@ -110,6 +111,10 @@ export class FromClient {
       const { acl } = this.#state.identity
       const { limits } = this.#state
       code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, limits)
+      if (limits.acl_mode === 'shadow') {
+        const { retain, responseTopic } = view
+        code = publishInShadow(this.#state, { topic, qos, retain, responseTopic }, code)
+      }
       if (code === MALFORMED) {
         this.#state.fail(MALFORMED)
         return
@@ -188,6 +193,9 @@ export class FromClient {
     let codes: Uint8Array
     if (type === SUBSCRIBE) {
       codes = judgeSubscribe(this.#state.identity.acl, filters, qos, this.#state.limits)
+      if (this.#state.limits.acl_mode === 'shadow') {
+        codes = subscribeInShadow(this.#state, filters, qos, codes)
+      }
       this.#state.subscriptions.limit(filters, codes, this.#state.limits.subscriptions_max)
     } else {
       // Giving filters back is no burden, but each question without an answer is remembered.
@@ -285,7 +293,7 @@ export class FromClient {
       if (judgement.decision === 'replace') {
         this.#state.identity = judgement.identity
         const { subscriptions, limits } = this.#state
-        this.#state.takeBack(findLost(judgement.identity.acl, subscriptions.current, limits))
+        this.#state.takeBack(findLost(this.#state.rules, subscriptions.current, limits))
         this.#state.control.noteReplacement(judgement.identity)
       }
       this.#state.flow.unblock(VERIFYING)

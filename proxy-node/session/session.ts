@@ -1,7 +1,8 @@
 // One client's connection from accept to close.
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
-//   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
+//   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids;
+//   shadow.ts: their passing in shadow mode
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
 //   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: the last bytes to a peer
 //   terms.ts: what both sides agree on; deadlines.ts: what is due, alarm.ts: when; events.ts: what others hear

@@ -102,4 +102,23 @@ export const CLIENT_NAMES: readonly Guard[] = [
     test: 'proxy-node/session/broker_quirks',
     title: 'a Response Topic with',
   },
+  {
+    name: 'shadow-mode-enforces-the-rest',
+    attack:
+      'a reserved topic, or one that the broker reads as another, let through with what the rules deny',
+    file: 'proxy-node/session/shadow.ts',
+    from: '  return enforced\n}\n\n/** The codes that filters get',
+    to: '  return SUCCESS\n}\n\n/** The codes that filters get',
+    test: 'proxy-node/session/shadow',
+    title: 'the form of packets are enforced',
+  },
+  {
+    name: 'shadow-mode-is-off',
+    attack: 'rules that refuse nothing, with nobody having asked for it',
+    file: 'proxy-node/session/from_client.ts',
+    from: "      if (limits.acl_mode === 'shadow') {",
+    to: '      {',
+    test: 'proxy-node/session/shadow',
+    title: 'outside of it nothing is observed',
+  },
 ]
