@@ -82,7 +82,7 @@ export function openShadowRecord(folder: string, onFault: (code: string) => void
     note({ identity, action, topic, retain, isAllowed }) {
       // A delivery is the other end of a filter; the Will is a PUBLISH.
       if (action === 'delivery') return
-      const { sub, mqtt_client_id } = identity
+      const { principal: sub, mqtt_client_id } = identity
       const way = action === 'subscribe' ? 'subscribe' : 'publish'
       isChanged = true
       const known = seen.get(keyOf({ sub, action: way, topic }))

@@ -24,20 +24,21 @@ export function publishInShadow(state: SessionState, message: Message, code: num
   return enforced
 }
 
-/** The codes that filters get, which the rules gave `codes`. */
+/** Judges filters from the place `judged` to `to`, which the rules gave their `codes`, anew. */
 export function subscribeInShadow(
   state: SessionState,
-  filters: readonly string[],
-  qos: readonly Qos[],
-  codes: Uint8Array,
-): Uint8Array {
-  const enforced = judgeSubscribe(null, filters, qos, state.limits)
-  for (const [i, topic] of filters.entries()) {
-    if (enforced[i] !== SUCCESS) continue
-    const isAllowed = codes[i] === SUCCESS
-    tell(state, { action: 'subscribe', topic, qos: qos[i]!, retain: false, isAllowed })
+  question: { filters: readonly string[]; qos: readonly Qos[]; codes: Uint8Array; judged: number },
+  to: number,
+): void {
+  const { filters, qos, codes, judged } = question
+  const byRules = codes.slice(judged, to)
+  codes.fill(0, judged, to)
+  judgeSubscribe(null, filters, qos, state.limits, codes, judged, to)
+  for (let i = judged; i < to; i++) {
+    if (codes[i] !== SUCCESS) continue
+    const isAllowed = byRules[i - judged] === SUCCESS
+    tell(state, { action: 'subscribe', topic: filters[i]!, qos: qos[i]!, retain: false, isAllowed })
   }
-  return enforced
 }
 
 /** Says whether a delivery passes that the rules do not allow. */

@@ -13,17 +13,18 @@ const SPACE_LENGTH = 10
 /**
  * The beginning of the ids of an application that is not first party. Undefined: all ids of the
  * subject. So it is for devices and clients that speak for themselves, for applications of the
- * operator, and for tokens of a version before, which do not say.
+ * operator, and for tokens of a version before, which do not say. `client_id`: null where it is the
+ * subject's own.
  */
 export function clientSpaceOf(
   rule: ClientIdRule,
-  sub: string,
-  client_id: string | undefined,
+  principal: string,
+  client_id: string | undefined | null,
   first_party: unknown,
 ): string | undefined | 'malformed' {
   if (first_party !== undefined && typeof first_party !== 'boolean') return 'malformed'
-  if (rule === 'subject' || first_party !== false || client_id === sub) return undefined
+  if (rule === 'subject' || first_party !== false || client_id === null) return undefined
   if (client_id === undefined) return 'malformed'
   const hash = createHash('sha256').update(client_id).digest('base64url')
-  return `${sub}:${hash.slice(0, SPACE_LENGTH)}`
+  return `${principal}:${hash.slice(0, SPACE_LENGTH)}`
 }

@@ -200,6 +200,7 @@ describe('npm start', () => {
 describe('at the door', () => {
   const narrow: Partial<Identity> = {
     sub: 'ann',
+    principal: 'ann',
     client_id: 'narrow',
     client_space: `ann:${NARROW}`,
   }
