@@ -27,6 +27,8 @@ export type ProxyConfig = {
   issuerAddress: string | undefined
   jwksUri: string | undefined
   audience: string
+  /** Which MQTT client ids an application of a person may have. */
+  clientIdRule: 'subject' | 'application'
   /** Issuers beside the main one. */
   foreignIssuers: ForeignIssuer[]
   listen: ListenAddress[]
@@ -99,6 +101,12 @@ export type SessionLimits = {
   denied_resumed_delivery: 'drop' | 'clean'
   /** A filter of which the token allows some topics alone. */
   partial_filters: 'refuse' | 'deliver'
+  /** `shadow`: the rules of tokens refuse nothing; what they would refuse is counted. */
+  acl_mode: 'enforce' | 'shadow'
+  /** How the broker reads topics. */
+  upstream_dialect: 'mqtt' | 'rabbitmq'
+  /** Versions of MQTT that the broker speaks. */
+  upstream_versions: 'all' | '3.1.1'
   /** Bytes waiting in one direction at which its source is no longer read. */
   buffer_high_water: number
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
@@ -209,6 +217,12 @@ const TABLE = {
     meaning: 'the `aud` that a token must have',
     read: readAudience,
   }),
+  MQTT_CLIENT_ID_RULE: choice(
+    ['subject', 'application'],
+    'which MQTT client ids an application of a person may have: `subject`, any id of that person; ' +
+      '`application`, those that begin with its own prefix, unless it is `first_party` ([mqtt](mqtt.md)). ' +
+      '`npm start` of a new folder sets `application`, and keeps that in `client_id_rule` there',
+  ),
   ISSUERS_FILE: optional('none', {
     example: 'docs/issuers.json',
     meaning:
@@ -230,6 +244,15 @@ const TABLE = {
       'with user and password where they want one',
     read: (text) => readList(text, readBrokerAddress, true),
   }),
+  MQTT_UPSTREAM_DIALECT: choice(
+    ['mqtt', 'rabbitmq'],
+    'how the broker reads topics: `rabbitmq` refuses topics, filters and Wills with `.` or `*`, which RabbitMQ ' +
+      'reads as `/` and `+` ([mqtt](mqtt.md#brokers))',
+  ),
+  MQTT_UPSTREAM_VERSIONS: choice(
+    ['all', '3.1.1'],
+    'the versions of MQTT that the broker speaks: with `3.1.1` a client of MQTT 5 is told so at once',
+  ),
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
     meaning:
@@ -337,6 +360,12 @@ const TABLE = {
     'what becomes of a filter of which the token allows some topics alone: `refuse` it, or ' +
       '`deliver` those topics and drop the others (never for `$share` and below `$`)',
   ),
+  MQTT_ACL_MODE: choice(
+    ['enforce', 'shadow'],
+    'whether the rules of tokens refuse something: with `shadow` PUBLISH, SUBSCRIBE, deliveries and Wills pass ' +
+      'whatever the rules say, and what they would refuse is counted ([mqtt](mqtt.md#shadow-mode)); for moving a fleet ' +
+      'over, never for good',
+  ),
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
@@ -429,6 +458,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       issuerAddress: values.ISSUER_ADDRESS,
       jwksUri: values.JWKS_URI,
       audience: values.MQTT_AUDIENCE,
+      clientIdRule: values.MQTT_CLIENT_ID_RULE,
       foreignIssuers: values.ISSUERS_FILE ?? [],
       listen: values.MQTT_LISTEN,
       upstream: values.MQTT_UPSTREAM,
@@ -465,6 +495,9 @@ const limitsOf = (values: Values): SessionLimits => ({
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
+  acl_mode: values.MQTT_ACL_MODE,
+  upstream_dialect: values.MQTT_UPSTREAM_DIALECT,
+  upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
 })
 
 function readFolder(text: string): Reading<string> {

@@ -41,6 +41,7 @@ import {
 } from '../wire/subscribe_codec.ts'
 import { MinuteAllowance } from './allowance.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
+import { publishInShadow, subscribeInShadow } from './shadow.ts'
 import { PENDING, type SessionState, VERIFYING } from './state.ts'
 
 /** Filters that are judged between two looks at the clock. */
@@ -130,8 +131,12 @@ export class FromClient {
       code = SUCCESS
     } else {
       const { acl } = this.#state.identity
-      const { topic_levels_max } = this.#state.limits
-      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, topic_levels_max)
+      const { limits } = this.#state
+      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, limits)
+      if (limits.acl_mode === 'shadow') {
+        const { retain, responseTopic } = view
+        code = publishInShadow(this.#state, { topic, qos, retain, responseTopic }, code)
+      }
       if (code === MALFORMED) {
         this.#state.fail(MALFORMED)
         return
@@ -241,6 +246,7 @@ export class FromClient {
         ? codes.length
         : Math.min(question.judged + FILTERS_AT_ONCE, codes.length)
       judgeSubscribe(identity.acl, filters, qos, limits, codes, question.judged, to)
+      if (limits.acl_mode === 'shadow') subscribeInShadow(this.#state, question, to)
       question.judged = to
       if (flow.isWorkEnough(FILTERS_AT_ONCE) && to < codes.length) return false
     }
@@ -345,7 +351,7 @@ export class FromClient {
         next,
         this.#state.agreement,
         isHandedIn,
-        this.#state.limits.topic_levels_max,
+        this.#state.limits,
       )
       answer(judgement.decision === 'replace')
       if (judgement.decision === 'close') {
@@ -360,7 +366,7 @@ export class FromClient {
         this.#ignoredToken = undefined
         this.#state.identity = judgement.identity
         const { subscriptions, limits } = this.#state
-        this.#state.takeBack(findLost(judgement.identity.acl, subscriptions.current, limits))
+        this.#state.takeBack(findLost(this.#state.rules, subscriptions.current, limits))
         this.#state.control.noteReplacement(judgement.identity)
       }
       this.#state.flow.unblock(VERIFYING)

@@ -1,7 +1,7 @@
 // One client's connection from accept to close.
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
-//   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
+//   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
 //   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: last bytes to a peer
 //   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; turns.ts, allowance.ts: shares

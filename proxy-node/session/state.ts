@@ -2,6 +2,7 @@
 // token, the ways out, and the memory that one direction fills and the other consults.
 
 import type { SessionLimits } from '../config.ts'
+import type { Judged } from '../gate.ts'
 import type { Identity, Verification } from '../tokens/verifier.ts'
 import type { Will } from '../wire/connect_codec.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
@@ -97,6 +98,11 @@ export class SessionState {
     this.events = ways.events
     this.counts = ways.counts
     this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
+  }
+
+  /** The rules by which packets are refused now; null in shadow mode. */
+  get rules(): Judged {
+    return this.limits.acl_mode === 'shadow' ? null : this.identity.acl
   }
 
   /** The client broke the protocol: `code` says how. */

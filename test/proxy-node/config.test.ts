@@ -29,6 +29,9 @@ const defaultLimits: SessionLimits = {
   denied_publish_3: 'acknowledge',
   denied_resumed_delivery: 'drop',
   partial_filters: 'refuse',
+  acl_mode: 'enforce',
+  upstream_dialect: 'mqtt',
+  upstream_versions: 'all',
   buffer_high_water: 65_536,
   write_stall_timeout_ms: 60_000,
   broker_timeout_ms: 10_000,
@@ -55,6 +58,7 @@ describe('the defaults', () => {
       issuerAddress: undefined,
       jwksUri: undefined,
       audience: 'urn:allauth:mqtt',
+      clientIdRule: 'subject',
       foreignIssuers: [],
       listen: [
         { transport: 'tcp', host: '127.0.0.1', port: 1883, path: '' },
