@@ -2,8 +2,15 @@
 // place or kept here. Owns the topic aliases. Refused PUBLISHes are answered in
 // refused_publishes.ts.
 
-import { parseSubscription } from '../../policy/topic_filter.ts'
-import { findLost, judgePublish, judgeReplacement, judgeSubscribe, TOKEN_TOPIC } from '../gate.ts'
+import { MAX_LEVELS } from '../../policy/topic_filter.ts'
+import {
+  findLost,
+  isAcceptable,
+  judgePublish,
+  judgeReplacement,
+  judgeSubscribe,
+  TOKEN_TOPIC,
+} from '../gate.ts'
 import type { Verification } from '../tokens/verifier.ts'
 import { readAuth, writeAuth } from '../wire/auth_codec.ts'
 import { readDisconnect } from '../wire/disconnect_codec.ts'
@@ -197,7 +204,7 @@ export class FromClient {
       }
       codes = new Uint8Array(filters.length)
       for (let i = 0; i < codes.length; i++) {
-        if (parseSubscription(filters[i]!) === null) codes[i] = TOPIC_FILTER_INVALID
+        if (!isAcceptable(filters[i]!, MAX_LEVELS)) codes[i] = TOPIC_FILTER_INVALID
       }
     }
     let refused = 0

@@ -2,6 +2,7 @@
 // with the filters that were allowed, and the broker's answer put together with the refusals.
 
 import type { Qos } from '../../policy/acl.ts'
+import { parseSubscription } from '../../policy/topic_filter.ts'
 import { endOfText, type Scanner, SUBSCRIBE, UNSUBSCRIBE, writePacket } from './framing.ts'
 import { Properties } from './properties.ts'
 import { MALFORMED, PROTOCOL_ERROR } from './reason_codes.ts'
@@ -44,6 +45,8 @@ export function readSubscriptions(
     const filterEnd = endOfText(buffer, at, end)
     if (filterEnd < 0) return { fault: MALFORMED } // [MQTT-3.8.3-1]
     const filter = buffer.toString('utf8', at + 2, filterEnd)
+    // [MQTT-4.7.3-1], [MQTT-4.7.1-1], [MQTT-4.8.2-1], [MQTT-4.13.1-1]
+    if (parseSubscription(filter, Infinity) === null) return { fault: MALFORMED }
     filters.push(filter)
     places.push(at)
     at = filterEnd

@@ -299,7 +299,7 @@ describe('properties', () => {
     ['an unknown id', PUBLISH, [2, 0x04, 0], 0x81],
     ['an id of two bytes', PUBLISH, [3, 0x81, 1, 0], 0x81],
     ['an alias twice', PUBLISH, [6, 0x23, 0, 1, 0x23, 0, 2], 0x82],
-    ['one of another packet', PUBLISH, [5, 0x11, 0, 0, 0, 1], 0x82],
+    ['one of another packet', PUBLISH, [5, 0x11, 0, 0, 0, 1], 0x81],
     ['a Subscription Identifier of a client', PUBLISH, [2, 0x0b, 1], 0x82],
     ['a value that the section cuts off', PUBLISH, [2, 0x23, 0], 0x81],
     ['Payload Format Indicator 2', PUBLISH, [2, 0x01, 2], 0x82],
@@ -308,7 +308,7 @@ describe('properties', () => {
     ['Receive Maximum 0', CONNECT, [3, 0x21, 0, 0], 0x82],
     ['Maximum Packet Size 0', CONNECT, [5, 0x27, 0, 0, 0, 0], 0x82],
     ['Request Problem Information 2', CONNECT, [2, 0x17, 2], 0x82],
-    ['Topic Alias in CONNECT', CONNECT, [3, 0x23, 0, 1], 0x82],
+    ['Topic Alias in CONNECT', CONNECT, [3, 0x23, 0, 1], 0x81],
     ['Subscription Identifier 0', SUBSCRIBE, [2, 0x0b, 0], 0x82],
     ['Subscription Identifier of 4 bytes', SUBSCRIBE, [5, 0x0b, 0xff, 0xff, 0xff, 0x7f], 0],
   ])('%s', (_, packetType, bytes, code) => {
