@@ -6,6 +6,7 @@
 // `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES,
 // and a test compares them.
 
+import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
   type BrokerAddress,
   type ListenAddress,
@@ -49,7 +50,7 @@ export type SessionLimits = {
   ahead_max: number
   /** Largest packet of a client, fixed header included; MQTT 5 clients learn it from CONNACK. */
   packet_max: number
-  /** Packets up to this size are read whole; a larger PUBLISH is streamed once it was judged. */
+  /** A PUBLISH up to this size is read whole; a larger one is streamed once it was judged. */
   whole_packet_max: number
   /** Filters in one SUBSCRIBE. Home Assistant sends 500 at once. */
   subscriptions_per_packet: number
@@ -248,6 +249,16 @@ const TABLE = {
     'as clients say',
   ),
   MQTT_SUBSCRIPTIONS_MAX: number(4096, [1, 1_000_000], 'topic filters that one session may hold'),
+  MQTT_FILTERS_PER_SUBSCRIBE: number(
+    1024,
+    [1, 65_535],
+    'topic filters in one SUBSCRIBE; one with more is refused whole (0x97)',
+  ),
+  MQTT_TOPIC_LEVELS_MAX: number(
+    MAX_LEVELS,
+    [1, MAX_LEVELS],
+    'levels that a topic or filter of a client may have; deeper ones are refused (0x90, 0x8F)',
+  ),
   MQTT_STALL_TIMEOUT: number(
     60,
     [1, 3600],
@@ -295,9 +306,7 @@ export const PROXY_VARIABLES: { readonly [Name in VariableName]: Variable<Values
 /** Limits of a session that no variable changes. */
 const FIXED_LIMITS = {
   whole_packet_max: 65_536,
-  subscriptions_per_packet: 1024,
   inflight_subscribes_max: 64,
-  topic_levels_max: 64,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
   buffer_high_water: 65_536,
@@ -369,6 +378,8 @@ const limitsOf = (values: Values): SessionLimits => ({
   session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
   keepalive_max_s: values.MQTT_KEEPALIVE_MAX,
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
+  subscriptions_per_packet: values.MQTT_FILTERS_PER_SUBSCRIBE,
+  topic_levels_max: values.MQTT_TOPIC_LEVELS_MAX,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,

@@ -26,7 +26,7 @@ import {
   UNSPECIFIED,
   USE_ANOTHER_SERVER,
 } from '../wire/reason_codes.ts'
-import type { SubscriptionType } from '../wire/subscribe_codec.ts'
+import { type SubscriptionType, withoutProperties } from '../wire/subscribe_codec.ts'
 import { PENDING, type SessionState } from './state.ts'
 
 export class FromBroker {
@@ -144,7 +144,10 @@ export class FromBroker {
       this.#state.failBroker()
       return
     }
-    this.#state.toClient.insert(answer.packet)
+    const { toClient } = this.#state
+    // Refusals make it larger than the broker made it.
+    const isTooLarge = answer.packet.length > toClient.packetMaximum
+    toClient.insert(isTooLarge ? withoutProperties(answer.packet) : answer.packet)
     // The token may have been replaced while the broker made up its mind.
     this.#state.takeBack(findLost(this.#state.identity.acl, answer.added, this.#state.limits))
     this.#state.flow.unblock(PENDING)

@@ -3,7 +3,15 @@
 
 import type { Qos } from '../../policy/acl.ts'
 import { parseSubscription } from '../../policy/topic_filter.ts'
-import { endOfText, type Scanner, SUBSCRIBE, UNSUBSCRIBE, writePacket } from './framing.ts'
+import {
+  endOfText,
+  readVariableInteger,
+  type Scanner,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  variableIntegerSize,
+  writePacket,
+} from './framing.ts'
 import { Properties } from './properties.ts'
 import { MALFORMED, PROTOCOL_ERROR } from './reason_codes.ts'
 
@@ -109,6 +117,14 @@ export function mergeAnswer(
     at++
   }
   return at === end ? writePacket(ackType << 4, [head, codes]) : null
+}
+
+/** An MQTT 5 SUBACK or UNSUBACK without Reason String and user properties: it has no others. */
+export function withoutProperties(answer: Buffer): Buffer {
+  const body = 1 + variableIntegerSize(readVariableInteger(answer, 1, answer.length))
+  const length = readVariableInteger(answer, body + 2, answer.length)
+  const codes = answer.subarray(body + 2 + variableIntegerSize(length) + length)
+  return writePacket(answer[0]!, [answer.subarray(body, body + 2), Uint8Array.of(0), codes])
 }
 
 /** The answer to a packet none of whose filters went to the broker. */

@@ -74,4 +74,42 @@ export const DOOR: readonly Guard[] = [
     test: 'proxy-node/session/strictness',
     title: 'one that does not belong to',
   },
+  {
+    name: 'large-subscribe',
+    attack:
+      'a hub whose SUBSCRIBE of many filters ends its session, though CONNACK allows its size',
+    file: 'proxy-node/session/session.ts',
+    from: 'fromClient.turnTo(FROM_CLIENT[version], most, whole, most)',
+    to: 'fromClient.turnTo(FROM_CLIENT[version], most, whole, whole)',
+    test: 'proxy-node/session/sizes',
+    title: 'of 84 KB pass',
+  },
+  {
+    name: 'packets-too-large-for-the-client',
+    attack: 'an answer that a small client cannot read, and gives up for',
+    file: 'proxy-node/session/outlet.ts',
+    from: 'if (packet.length > this.packetMaximum) return // [MQTT-3.1.2-25]',
+    to: '',
+    test: 'proxy-node/session/sizes',
+    title: 'gets none where there is no room for it',
+  },
+  {
+    name: 'suback-that-refusals-make-larger',
+    attack: 'a SUBACK that a small client never gets, for a Reason String in it',
+    file: 'proxy-node/session/from_broker.ts',
+    from: 'isTooLarge ? withoutProperties(answer.packet) : answer.packet',
+    to: 'answer.packet',
+    test: 'proxy-node/session/sizes',
+    title: 'without Reason String and user properties where there is less',
+  },
+  {
+    name: 'large-unsubscribe-to-the-broker',
+    attack:
+      'a narrower token whose UNSUBSCRIBE is too large for the broker, which ends the session',
+    file: 'proxy-node/session/state.ts',
+    from: 'part !== undefined && size <= room',
+    to: 'part !== undefined',
+    test: 'proxy-node/session/sizes',
+    title: 'in packets that the broker takes',
+  },
 ]

@@ -16,7 +16,7 @@ const defaultLimits: SessionLimits = {
   subscriptions_per_packet: 1024,
   subscriptions_max: 4096,
   inflight_subscribes_max: 64,
-  topic_levels_max: 64,
+  topic_levels_max: 128,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
   keepalive_max_s: 0,

@@ -21,9 +21,10 @@ import {
 } from '../../../proxy-node/wire/framing.ts'
 import { Properties } from '../../../proxy-node/wire/properties.ts'
 
-const scanner = (version: number, limit = PACKET_LIMIT, whole = 65_536) => {
+const scanner = (version: number, limit = PACKET_LIMIT, whole = 65_536, held = limit) => {
   const made = new Scanner(version === 5 ? FROM_CLIENT_5 : FROM_CLIENT_3, limit, whole, true)
   made.version = version
+  made.heldLimit = held
   return made
 }
 
@@ -195,10 +196,11 @@ describe('the scanner', () => {
     expect(scan(scanner(version), single)).toMatchObject({ packets: [], fault })
   })
 
-  test('large packets are PUBLISH only, and their properties are bounded', () => {
+  test('a limit of their own holds for packets other than PUBLISH, and for properties', () => {
     const filters = Array.from({ length: 40 }, (_, i) => ({ topic: `t/${i}`, qos: 0 as const }))
     const subscribe = mqtt.generate({ cmd: 'subscribe', messageId: 1, subscriptions: filters })
-    expect(scan(scanner(4, 1_000_000, 100), [subscribe]).fault).toBe(0x95)
+    expect(scan(scanner(4, 1_000_000, 100, 100), [subscribe]).fault).toBe(0x95)
+    expect(scan(scanner(4, 1_000_000, 100), [subscribe]).packets).toEqual([subscribe])
     const publish = mqtt.generate(
       {
         cmd: 'publish',
@@ -211,8 +213,8 @@ describe('the scanner', () => {
       },
       { protocolVersion: 5 },
     )
-    expect(scan(scanner(5, 1_000_000, 100), [publish]).fault).toBe(0x95)
-    expect(scan(scanner(5, 1_000_000, 300), [publish]).packets).toEqual([publish])
+    expect(scan(scanner(5, 1_000_000, 100, 100), [publish]).fault).toBe(0x95)
+    expect(scan(scanner(5, 1_000_000, 100, 300), [publish]).packets).toEqual([publish])
   })
 
   test('a large PUBLISH without a payload is whole once its head is there', () => {
