@@ -661,7 +661,7 @@ describe.each(both)('SUBSCRIBE at level %i', (version) => {
   const failure = (code: number) => (version === 5 ? code : 0x80)
   test('a partly allowed one is forwarded in part and answered once, in order', async () => {
     const { client, broker } = await open(version, [allow('subscribe', 'a/#', { qos: [0, 1] })])
-    client.send(subscribe(21, 'b', 'a/1', '#', 'a/\x01', 'a/2', '$share/g/a/3', 'a/'.repeat(70)))
+    client.send(subscribe(21, 'b', 'a/1', '#', 'a/\x01', 'a/2', '$share/g/a/3', 'a/'.repeat(130)))
     const forwarded = await broker.next('subscribe')
     expect(forwarded.messageId).toBe(21)
     expect(forwarded.subscriptions.map((s) => s.topic)).toEqual(['a/1', 'a/2', '$share/g/a/3'])
