@@ -3,13 +3,14 @@
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //
-// Every label has few values, and all of them stand in the source: nothing that a client sends can
-// make a new one. A number per packet is a plain one, put into the registry when it is scraped.
+// Every label has few values, and all of them stand in the source or in the settings: nothing that
+// a client sends can make a new one. A number per packet is a plain one, put into the registry when
+// it is scraped.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
-import type { Refresh } from '../tokens/jwks.ts'
-import type { PolicyFetch } from '../tokens/policies.ts'
+import type { Jwks, Refresh } from '../tokens/jwks.ts'
+import type { Policies, PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
@@ -23,8 +24,9 @@ export type Metrics = {
   jwksRefreshed(refresh: Refresh): void
   listRefreshed(refresh: ListRefresh): void
   policyFetched(fetch: PolicyFetch): void
-  /** Reads the age of the lists when it is scraped. */
-  watchLists(lists: Pick<StatusLists, 'age' | 'count'>): void
+  stateWritten(isWritten: boolean): void
+  /** Reads counts and ages of keys, lists and policies of each issuer when it is scraped. */
+  watchTrust(trusts: readonly WatchedTrust[]): void
   /** Gives the same verifier, with its time measured. */
   timeVerifier(verifier: Verifier): Verifier
   /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
@@ -33,6 +35,14 @@ export type Metrics = {
   watchLog(dropped: () => number): void
   text(): Promise<string>
   readonly contentType: string
+}
+
+/** Memory of an issuer, as far as an operator sees it. */
+export type WatchedTrust = {
+  issuer: string
+  jwks: Pick<Jwks, 'age' | 'count'>
+  statusLists: Pick<StatusLists, 'age' | 'count'>
+  policies: Pick<Policies, 'age' | 'count'>
 }
 
 const protocolOf = (version: number) => (version === 4 ? '3.1.1' : version === 5 ? '5.0' : 'none')
@@ -89,16 +99,6 @@ export function createMetrics(): Metrics {
     labelNames: ['outcome'],
     registers,
   })
-  const keys = new Gauge({
-    name: 'mproxy_jwks_keys',
-    help: 'Usable keys of the issuer that are held',
-    registers,
-  })
-  const lastSuccess = new Gauge({
-    name: 'mproxy_jwks_last_success_timestamp_seconds',
-    help: "When the issuer's keys were last read",
-    registers,
-  })
   const listRefreshes = new Counter({
     name: 'mproxy_status_list_refreshes_total',
     help: 'Attempts to read token status lists, by outcome',
@@ -108,6 +108,12 @@ export function createMetrics(): Metrics {
   const policyFetches = new Counter({
     name: 'mproxy_policy_fetches_total',
     help: 'Attempts to fetch a policy that tokens name by reference, by outcome',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const stateWrites = new Counter({
+    name: 'mproxy_state_writes_total',
+    help: 'Attempts to keep a key set, status list or policy in STATE_DIR, by outcome',
     labelNames: ['outcome'],
     registers,
   })
@@ -233,10 +239,8 @@ export function createMetrics(): Metrics {
     connectionRefused(reason) {
       drops.inc({ reason })
     },
-    jwksRefreshed({ outcome, keys: count }) {
+    jwksRefreshed({ outcome }) {
       refreshes.inc({ outcome })
-      keys.set(count)
-      if (outcome === 'ok') lastSuccess.setToCurrentTime()
     },
     listRefreshed({ outcome }) {
       listRefreshes.inc({ outcome })
@@ -244,23 +248,54 @@ export function createMetrics(): Metrics {
     policyFetched({ outcome }) {
       policyFetches.inc({ outcome })
     },
-    watchLists(lists) {
-      new Gauge({
-        name: 'mproxy_status_lists',
-        help: 'Token status lists that are kept or asked for',
-        registers,
-        collect() {
-          this.set(lists.count())
-        },
-      })
-      new Gauge({
-        name: 'mproxy_status_list_age_seconds',
-        help: 'Time since the oldest token status list that a session hangs on was confirmed',
-        registers,
-        collect() {
-          this.set(lists.age())
-        },
-      })
+    stateWritten(isWritten) {
+      stateWrites.inc({ outcome: isWritten ? 'ok' : 'failed' })
+    },
+    watchTrust(trusts) {
+      const watch = (
+        name: string,
+        help: string,
+        read: (trust: WatchedTrust) => number | undefined,
+      ) =>
+        new Gauge({
+          name,
+          help,
+          labelNames: ['issuer'],
+          registers,
+          collect() {
+            for (const trust of trusts) {
+              const value = read(trust)
+              if (value === undefined) this.remove({ issuer: trust.issuer })
+              else this.set({ issuer: trust.issuer }, value)
+            }
+          },
+        })
+      watch('mproxy_jwks_keys', 'Usable keys of the issuer that are held', ({ jwks }) =>
+        jwks.count(),
+      )
+      watch(
+        'mproxy_jwks_age_seconds',
+        'Time since the issuer confirmed its keys; at 24 hours no token of it is let in',
+        ({ jwks }) => jwks.age(),
+      )
+      watch(
+        'mproxy_status_lists',
+        'Token status lists that are kept or asked for',
+        ({ statusLists }) => statusLists.count(),
+      )
+      watch(
+        'mproxy_status_list_age_seconds',
+        'Time since the oldest token status list that a session hangs on was confirmed',
+        ({ statusLists }) => statusLists.age(),
+      )
+      watch('mproxy_policies', 'Policies that tokens may name by reference', ({ policies }) =>
+        policies.count(),
+      )
+      watch(
+        'mproxy_policy_age_seconds',
+        'Time since the issuer gave or listed policies',
+        ({ policies }) => policies.age(),
+      )
     },
     watchLog(dropped) {
       new Counter({
