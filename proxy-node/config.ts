@@ -6,6 +6,7 @@
 // `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES,
 // and a test compares them.
 
+import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
   type BrokerAddress,
   type ListenAddress,
@@ -69,7 +70,7 @@ export type SessionLimits = {
   ahead_max: number
   /** Largest packet of a client, fixed header included; MQTT 5 clients learn it from CONNACK. */
   packet_max: number
-  /** Packets up to this size are read whole; a larger PUBLISH is streamed once it was judged. */
+  /** A PUBLISH up to this size is read whole; a larger one is streamed once it was judged. */
   whole_packet_max: number
   /** Filters in one SUBSCRIBE. Home Assistant sends 500 at once. */
   subscriptions_per_packet: number
@@ -338,6 +339,16 @@ const TABLE = {
     'new tokens that one session may bring in a minute, by AUTH or `$allauth/token`; more end it ' +
       '(0x97). 0: no limit',
   ),
+  MQTT_FILTERS_PER_SUBSCRIBE: number(
+    1024,
+    [1, 65_535],
+    'topic filters in one SUBSCRIBE; one with more is refused whole (0x97)',
+  ),
+  MQTT_TOPIC_LEVELS_MAX: number(
+    MAX_LEVELS,
+    [1, MAX_LEVELS],
+    'levels that a topic or filter of a client may have; deeper ones are refused (0x90, 0x8F)',
+  ),
   MQTT_STALL_TIMEOUT: number(
     60,
     [1, 3600],
@@ -401,9 +412,7 @@ export const PROXY_VARIABLES: { readonly [Name in VariableName]: Variable<Values
 /** Limits of a session that no variable changes. */
 const FIXED_LIMITS = {
   whole_packet_max: 65_536,
-  subscriptions_per_packet: 1024,
   inflight_subscribes_max: 64,
-  topic_levels_max: 64,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
   buffer_high_water: 65_536,
@@ -489,6 +498,8 @@ const limitsOf = (values: Values): SessionLimits => ({
   session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
   keepalive_max_s: values.MQTT_KEEPALIVE_MAX,
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
+  subscriptions_per_packet: values.MQTT_FILTERS_PER_SUBSCRIBE,
+  topic_levels_max: values.MQTT_TOPIC_LEVELS_MAX,
   refused_filters_per_minute: values.MQTT_REFUSED_FILTERS_PER_MINUTE,
   reauthentications_per_minute: values.MQTT_REAUTHENTICATIONS_PER_MINUTE,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,

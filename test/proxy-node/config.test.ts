@@ -21,7 +21,7 @@ const defaultLimits: SessionLimits = {
   refused_filters_per_minute: 5000,
   reauthentications_per_minute: 20,
   inflight_subscribes_max: 64,
-  topic_levels_max: 64,
+  topic_levels_max: 128,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
   keepalive_max_s: 0,
