@@ -23,6 +23,7 @@ import {
   reportRefreshes,
   reportState,
 } from './operation/reports.ts'
+import { watchShadow } from './operation/shadow_record.ts'
 import { Session } from './session/session.ts'
 import { Reception, Visit } from './shares/reception.ts'
 import { openStateFolder } from './tokens/state_folder.ts'
@@ -47,6 +48,7 @@ export class StartError extends Error {}
 export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
   if (log === logToStdout) metrics.watchLog(stdoutLog().dropped)
+  const shadow = watchShadow(config, metrics, log)
   const sessions = new Set<Session>()
   let isDraining = false
 
@@ -73,13 +75,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const { main, others } = trusts
   metrics.watchTrust(trusts.all)
   if (config.stateFolder !== undefined) logState(trusts.all, log)
-  const verifier = metrics.timeVerifier(createVerifier({ ...main, others, now: Date.now }))
+  const verifier = metrics.timeVerifier(
+    createVerifier({ ...main, others, clientIdRule: config.clientIdRule, now: Date.now }),
+  )
   const broker = watchBroker(metrics, config)
   const parts = {
     verifier,
     dial: broker.dial,
     limits: config.limits,
-    events: logSessions(metrics.sessionEvents, log),
+    events: shadow.watch(logSessions(metrics.sessionEvents, log)),
     watchStatus: ({ iss, status }: Identity, withdraw: (why: Withdrawal) => void) =>
       status === undefined ? () => {} : trusts.of(iss).statusLists.watch(status, withdraw),
     now: Date.now,
@@ -192,6 +196,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       for (const listener of listeners) listener.close()
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
+      shadow.close()
       for (const trust of trusts.all) closeTrust(trust)
       memory.close()
       await state.written()

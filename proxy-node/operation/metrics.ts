@@ -1,5 +1,6 @@
 // Numbers, states and log lines of mProxy for its operator.
 //   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz; memory_guard.ts: room
+//   shadow_record.ts: topics that were used in shadow mode
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //
@@ -39,6 +40,8 @@ export type Metrics = {
   timeVerifier(verifier: Verifier): Verifier
   /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
   watchDial(dial: Dial, onOutcome: (isReachable: boolean) => void): Dial
+  /** Says for good that the rules of tokens refuse nothing, or that they do. */
+  noteAclMode(mode: 'enforce' | 'shadow'): void
   /** Reads how many lines of the log were dropped when it is scraped. */
   watchLog(dropped: () => number): void
   text(): Promise<string>
@@ -214,7 +217,23 @@ export function createMetrics(): Metrics {
     })
   }
 
+  const shadowed = { publish: 0, subscribe: 0, delivery: 0, will: 0 }
+  countAtScrape(
+    'mproxy_shadow_denials_total',
+    'Packets that the rules of tokens would refuse, and that shadow mode let pass',
+    'action',
+    {
+      publish: () => shadowed.publish,
+      subscribe: () => shadowed.subscribe,
+      delivery: () => shadowed.delivery,
+      will: () => shadowed.will,
+    },
+  )
+
   const sessionEvents: SessionEvents = {
+    observed({ action, isAllowed }) {
+      if (!isAllowed) shadowed[action]++
+    },
     sessionStarted(session) {
       const protocol = protocolOf(session.version)
       connects.inc({ result: 'accepted', protocol })
@@ -347,6 +366,13 @@ export function createMetrics(): Metrics {
         'Time since the issuer gave or listed policies',
         ({ policies }) => policies.age(),
       )
+    },
+    noteAclMode(mode) {
+      new Gauge({
+        name: 'mproxy_shadow_mode',
+        help: '1 while the rules of tokens refuse nothing (MQTT_ACL_MODE=shadow)',
+        registers,
+      }).set(mode === 'shadow' ? 1 : 0)
     },
     watchLog(dropped) {
       new Counter({
