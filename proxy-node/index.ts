@@ -18,6 +18,7 @@ import {
   logSessions,
   logState,
   reportAcceptRefusals,
+  reportDelays,
   reportLists,
   reportPolicies,
   reportRefreshes,
@@ -143,7 +144,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     () => onRefused('crowded_out'),
   )
   metrics.watchCapacity(capacity)
-  const reception = new Reception(config.reception, metrics.connectDelayed)
+  const reception = new Reception(config.reception, reportDelays(metrics, log))
   let listeners: Listener[]
   try {
     listeners = await listen(config.listen, {

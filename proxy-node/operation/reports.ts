@@ -117,6 +117,20 @@ export function reportAcceptRefusals(
   }
 }
 
+/** Counts each, with a line once a second at most, which names one of the addresses that wait. */
+export function reportDelays(metrics: Metrics, log: WriteLog): (source: string) => void {
+  let lineAt = Number.NEGATIVE_INFINITY
+  let unlogged = 0
+  return (source) => {
+    metrics.connectDelayed()
+    unlogged++
+    if (performance.now() - lineAt < 1000) return
+    log('connects_delayed', { remote: source, count: unlogged })
+    lineAt = performance.now()
+    unlogged = 0
+  }
+}
+
 /** Lines about refused connections in one second. Anybody can cause them, and fill a disk. */
 const REFUSALS_MAX = 100
 

@@ -4,7 +4,7 @@
 // more kept than a flood of addresses may make.
 
 const MINUTE_MS = 60_000
-const NAMES_MAX = 50_000
+const NAMES_MAX = 10_000
 
 type Level = { level: number; at: number }
 

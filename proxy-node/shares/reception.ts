@@ -13,7 +13,7 @@ import type { ReceptionLimits } from '../limit_variables.ts'
 import type { Identity } from '../tokens/verifier.ts'
 import { CONNECTION_RATE_EXCEEDED, QUOTA_EXCEEDED } from '../wire/reason_codes.ts'
 import { Rates } from './rates.ts'
-import { isTurnSpent, putOff } from './turns.ts'
+import { isTurnSpent, untilTurn } from './turns.ts'
 
 /** Longest wait of a CONNECT, in milliseconds: clients wait longer than that for their CONNACK. */
 const WAIT_MAX = 2000
@@ -28,9 +28,9 @@ export class Reception {
   /** How many sessions each principal has, and each MQTT client of it. */
   readonly #sessions = new Map<string, number>()
   readonly #clients = new Map<string, number>()
-  readonly #onDelay: () => void
+  readonly #onDelay: (source: string) => void
 
-  constructor(limits: ReceptionLimits, onDelay: () => void) {
+  constructor(limits: ReceptionLimits, onDelay: (source: string) => void) {
     this.#limits = limits
     this.#refusals = new Rates(limits.refused_connects_per_address)
     this.#connects = new Rates(limits.connects_per_principal)
@@ -49,10 +49,10 @@ export class Reception {
   async wait(source: string): Promise<void> {
     const wait = this.waitOf(source)
     if (wait > 0) {
-      this.#onDelay()
+      this.#onDelay(source)
       await new Promise((resolve) => setTimeout(resolve, wait))
     }
-    if (isTurnSpent()) await new Promise<void>((resolve) => putOff(resolve))
+    if (isTurnSpent()) await untilTurn()
   }
 
   noteRefusal(source: string): void {

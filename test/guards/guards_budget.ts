@@ -51,7 +51,7 @@ export const BUDGETS: readonly Guard[] = [
     name: 'refused-without-end',
     attack: 'a client that asks for what it is refused until others have no service',
     file: 'proxy-node/session/from_client.ts',
-    from: 'if (!this.#refusals.take(refused, most)) this.#state.fail(QUOTA_EXCEEDED)',
+    from: "this.#state.control.end('too_many_refused_filters', QUOTA_EXCEEDED)",
     to: '',
     test: 'proxy-node/session/work_budget',
     title: 'many times end the session',
@@ -208,5 +208,14 @@ export const BUDGETS: readonly Guard[] = [
     to: 'while (at < end) {',
     test: 'proxy-node/wire/subscribe_codec',
     title: 'cost less than those that are read',
+  },
+  {
+    name: 'connects-share-turns',
+    attack: 'a thousand CONNECTs at once, whose tokens are verified before anybody else is heard',
+    file: 'proxy-node/shares/reception.ts',
+    from: 'if (isTurnSpent()) await untilTurn()',
+    to: '',
+    test: 'proxy-node/shares/reception',
+    title: 'leave turns to everybody else',
   },
 ]
