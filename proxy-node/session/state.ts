@@ -121,8 +121,9 @@ export class SessionState {
   takeBack(filters: string[]): void {
     if (filters.length === 0) return
     const isInFlight = (packetId: number) => this.inFlight.has(packetId)
-    for (const packet of this.subscriptions.takeBack(filters, this.version, isInFlight)) {
-      this.toBroker.insert(packet)
-    }
+    const { brokerPacketMaximum } = this.agreement
+    const { subscriptions, version } = this
+    const packets = subscriptions.takeBack(filters, version, brokerPacketMaximum, isInFlight)
+    for (const packet of packets) this.toBroker.insert(packet)
   }
 }
