@@ -6,6 +6,7 @@
 // `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES,
 // and a test compares them.
 
+import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
   type BrokerAddress,
   type ListenAddress,
@@ -27,6 +28,8 @@ export type ProxyConfig = {
   issuerAddress: string | undefined
   jwksUri: string | undefined
   audience: string
+  /** Which MQTT client ids an application of a person may have. */
+  clientIdRule: 'subject' | 'application'
   /** Issuers beside the main one. */
   foreignIssuers: ForeignIssuer[]
   listen: ListenAddress[]
@@ -36,6 +39,9 @@ export type ProxyConfig = {
   connectionsMax: number | undefined
   /** 0 is no limit */
   connectionsPerAddress: number
+  /** undefined: half of the connections */
+  unprovenMax: number | undefined
+  reception: ReceptionLimits
   limits: SessionLimits
   /** milliseconds */
   drainTimeout: number
@@ -44,6 +50,15 @@ export type ProxyConfig = {
   /** milliseconds */
   statusMaxAge: number
   statusFailOpen: boolean
+}
+
+export type ReceptionLimits = {
+  /** In a minute, from one address, answered at once; 0 for all. */
+  refused_connects_per_address: number
+  /** In a minute; 0: no limit. */
+  connects_per_principal: number
+  /** At once; 0: no limit. */
+  sessions_per_principal: number
 }
 
 export type SessionLimits = {
@@ -55,7 +70,7 @@ export type SessionLimits = {
   ahead_max: number
   /** Largest packet of a client, fixed header included; MQTT 5 clients learn it from CONNACK. */
   packet_max: number
-  /** Packets up to this size are read whole; a larger PUBLISH is streamed once it was judged. */
+  /** A PUBLISH up to this size is read whole; a larger one is streamed once it was judged. */
   whole_packet_max: number
   /** Filters in one SUBSCRIBE. Home Assistant sends 500 at once. */
   subscriptions_per_packet: number
@@ -87,6 +102,12 @@ export type SessionLimits = {
   denied_resumed_delivery: 'drop' | 'clean'
   /** A filter of which the token allows some topics alone. */
   partial_filters: 'refuse' | 'deliver'
+  /** `shadow`: the rules of tokens refuse nothing; what they would refuse is counted. */
+  acl_mode: 'enforce' | 'shadow'
+  /** How the broker reads topics. */
+  upstream_dialect: 'mqtt' | 'rabbitmq'
+  /** Versions of MQTT that the broker speaks. */
+  upstream_versions: 'all' | '3.1.1'
   /** Bytes waiting in one direction at which its source is no longer read. */
   buffer_high_water: number
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
@@ -197,6 +218,12 @@ const TABLE = {
     meaning: 'the `aud` that a token must have',
     read: readAudience,
   }),
+  MQTT_CLIENT_ID_RULE: choice(
+    ['subject', 'application'],
+    'which MQTT client ids an application of a person may have: `subject`, any id of that person; ' +
+      '`application`, those that begin with its own prefix, unless it is `first_party` ([mqtt](mqtt.md)). ' +
+      '`npm start` of a new folder sets `application`, and keeps that in `client_id_rule` there',
+  ),
   ISSUERS_FILE: optional('none', {
     example: 'docs/issuers.json',
     meaning:
@@ -218,6 +245,15 @@ const TABLE = {
       'with user and password where they want one',
     read: (text) => readList(text, readBrokerAddress, true),
   }),
+  MQTT_UPSTREAM_DIALECT: choice(
+    ['mqtt', 'rabbitmq'],
+    'how the broker reads topics: `rabbitmq` refuses topics, filters and Wills with `.` or `*`, which RabbitMQ ' +
+      'reads as `/` and `+` ([mqtt](mqtt.md#brokers))',
+  ),
+  MQTT_UPSTREAM_VERSIONS: choice(
+    ['all', '3.1.1'],
+    'the versions of MQTT that the broker speaks: with `3.1.1` a client of MQTT 5 is told so at once',
+  ),
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
     meaning:
@@ -253,6 +289,29 @@ const TABLE = {
     'connections at once from one address',
     'no limit',
   ),
+  MQTT_CONNECTIONS_UNPROVEN_MAX: optional('half the connections', {
+    example: '1000',
+    meaning:
+      'connections at once whose CONNECT was not judged yet; for one more, the oldest of the ' +
+      'address that has most of them is closed',
+    read: wholeNumber(1, 1_000_000),
+  }),
+  MQTT_REFUSED_CONNECTS_PER_ADDRESS: number(
+    60,
+    [0, 1_000_000],
+    'CONNECTs in a minute from one address that are refused at once; further ones from there, ' +
+      'good ones too, wait up to 2 seconds before they are judged. 0: none waits',
+  ),
+  MQTT_CONNECTS_PER_PRINCIPAL: number(
+    300,
+    [0, 1_000_000],
+    'CONNECTs in a minute of one device, person or application; more are refused (0x9F). 0: no limit',
+  ),
+  MQTT_SESSIONS_PER_PRINCIPAL: number(
+    100,
+    [0, 1_000_000],
+    'sessions at once of one device, person or application; more are refused (0x97). 0: no limit',
+  ),
   MQTT_SESSION_EXPIRY_MAX: optional('no limit', {
     example: '86400',
     meaning: 'longest Session Expiry Interval that a client of MQTT 5 gets, in seconds',
@@ -280,6 +339,16 @@ const TABLE = {
     'new tokens that one session may bring in a minute, by AUTH or `$allauth/token`; more end it ' +
       '(0x97). 0: no limit',
   ),
+  MQTT_FILTERS_PER_SUBSCRIBE: number(
+    1024,
+    [1, 65_535],
+    'topic filters in one SUBSCRIBE; one with more is refused whole (0x97)',
+  ),
+  MQTT_TOPIC_LEVELS_MAX: number(
+    MAX_LEVELS,
+    [1, MAX_LEVELS],
+    'levels that a topic or filter of a client may have; deeper ones are refused (0x90, 0x8F)',
+  ),
   MQTT_STALL_TIMEOUT: number(
     60,
     [1, 3600],
@@ -301,6 +370,12 @@ const TABLE = {
     ['refuse', 'deliver'],
     'what becomes of a filter of which the token allows some topics alone: `refuse` it, or ' +
       '`deliver` those topics and drop the others (never for `$share` and below `$`)',
+  ),
+  MQTT_ACL_MODE: choice(
+    ['enforce', 'shadow'],
+    'whether the rules of tokens refuse something: with `shadow` PUBLISH, SUBSCRIBE, deliveries and Wills pass ' +
+      'whatever the rules say, and what they would refuse is counted ([mqtt](mqtt.md#shadow-mode)); for moving a fleet ' +
+      'over, never for good',
   ),
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
@@ -337,9 +412,7 @@ export const PROXY_VARIABLES: { readonly [Name in VariableName]: Variable<Values
 /** Limits of a session that no variable changes. */
 const FIXED_LIMITS = {
   whole_packet_max: 65_536,
-  subscriptions_per_packet: 1024,
   inflight_subscribes_max: 64,
-  topic_levels_max: 64,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
   buffer_high_water: 65_536,
@@ -394,12 +467,19 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       issuerAddress: values.ISSUER_ADDRESS,
       jwksUri: values.JWKS_URI,
       audience: values.MQTT_AUDIENCE,
+      clientIdRule: values.MQTT_CLIENT_ID_RULE,
       foreignIssuers: values.ISSUERS_FILE ?? [],
       listen: values.MQTT_LISTEN,
       upstream: values.MQTT_UPSTREAM,
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
+      unprovenMax: values.MQTT_CONNECTIONS_UNPROVEN_MAX,
+      reception: {
+        refused_connects_per_address: values.MQTT_REFUSED_CONNECTS_PER_ADDRESS,
+        connects_per_principal: values.MQTT_CONNECTS_PER_PRINCIPAL,
+        sessions_per_principal: values.MQTT_SESSIONS_PER_PRINCIPAL,
+      },
       limits: limitsOf(values),
       drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
       stateFolder: values.STATE_DIR,
@@ -418,12 +498,17 @@ const limitsOf = (values: Values): SessionLimits => ({
   session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
   keepalive_max_s: values.MQTT_KEEPALIVE_MAX,
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
+  subscriptions_per_packet: values.MQTT_FILTERS_PER_SUBSCRIBE,
+  topic_levels_max: values.MQTT_TOPIC_LEVELS_MAX,
   refused_filters_per_minute: values.MQTT_REFUSED_FILTERS_PER_MINUTE,
   reauthentications_per_minute: values.MQTT_REAUTHENTICATIONS_PER_MINUTE,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
+  acl_mode: values.MQTT_ACL_MODE,
+  upstream_dialect: values.MQTT_UPSTREAM_DIALECT,
+  upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
 })
 
 function readFolder(text: string): Reading<string> {

@@ -22,11 +22,14 @@ import {
   reportRefreshes,
   reportState,
 } from './operation/reports.ts'
+import { watchShadow } from './operation/shadow_record.ts'
+import { Reception, Visit } from './session/reception.ts'
 import { Session } from './session/session.ts'
 import { openStateFolder } from './tokens/state_folder.ts'
 import type { Withdrawal } from './tokens/status_lists.ts'
 import { closeTrust, openTrusts, startTrust } from './tokens/trust.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
+import { Capacity, sourceOf } from './transport/capacity.ts'
 import { ListenError, type Listener, listen } from './transport/listen.ts'
 import { createDial } from './transport/upstream.ts'
 
@@ -44,6 +47,7 @@ export class StartError extends Error {}
 export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
   if (log === logToStdout) metrics.watchLog(stdoutLog().dropped)
+  const shadow = watchShadow(config, metrics, log)
   const sessions = new Set<Session>()
   let isDraining = false
 
@@ -70,13 +74,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const { main, others } = trusts
   metrics.watchTrust(trusts.all)
   if (config.stateFolder !== undefined) logState(trusts.all, log)
-  const verifier = metrics.timeVerifier(createVerifier({ ...main, others, now: Date.now }))
+  const verifier = metrics.timeVerifier(
+    createVerifier({ ...main, others, clientIdRule: config.clientIdRule, now: Date.now }),
+  )
   const broker = watchBroker(metrics, config)
   const parts = {
     verifier,
     dial: broker.dial,
     limits: config.limits,
-    events: logSessions(metrics.sessionEvents, log),
+    events: shadow.watch(logSessions(metrics.sessionEvents, log)),
     watchStatus: ({ iss, status }: Identity, withdraw: (why: Withdrawal) => void) =>
       status === undefined ? () => {} : trusts.of(iss).statusLists.watch(status, withdraw),
     now: Date.now,
@@ -117,30 +123,46 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
           )
         })
 
+  const connectionsMax = findConnectionLimit(config.connectionsMax, log)
+  const onRefused = reportAcceptRefusals(metrics, log)
+  const capacity = new Capacity(
+    {
+      connectionsMax,
+      connectionsPerAddress: config.connectionsPerAddress,
+      unprovenMax: config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
+    },
+    () => onRefused('crowded_out'),
+  )
+  metrics.watchCapacity(capacity)
+  const reception = new Reception(config.reception, metrics.connectDelayed)
   let listeners: Listener[]
   try {
     listeners = await listen(config.listen, {
-      connectionsMax: findConnectionLimit(config.connectionsMax, log),
-      connectionsPerAddress: config.connectionsPerAddress,
+      capacity,
       webSocket: {
         upgradeTimeout: config.limits.connect_timeout_ms,
         messageMax: Math.max(config.limits.packet_max, config.limits.connect_packet_max),
         unreadMax: config.limits.connect_packet_max,
         bufferSize: config.limits.buffer_high_water,
       },
-      openSession(stream, remoteAddress) {
+      openSession(stream, remoteAddress, prove) {
+        const visit = new Visit(reception, sourceOf(remoteAddress ?? ''), prove)
         const session = new Session(stream, {
           ...parts,
+          visit,
           ...(remoteAddress === undefined ? {} : { remoteAddress }),
         })
         sessions.add(session)
-        void session.closed.finally(() => sessions.delete(session))
+        void session.closed.finally(() => {
+          sessions.delete(session)
+          visit.leave()
+        })
         if (isDraining) void session.drain(0)
         return session
       },
       onOpened: metrics.connectionOpened,
       onClosed: metrics.connectionClosed,
-      onRefused: reportAcceptRefusals(metrics, log),
+      onRefused,
     })
   } catch (error) {
     await metricsServer?.close()
@@ -165,6 +187,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       for (const listener of listeners) listener.close()
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
+      shadow.close()
       for (const trust of trusts.all) closeTrust(trust)
       await state.written()
       await metricsServer?.close()

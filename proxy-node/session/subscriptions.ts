@@ -12,8 +12,6 @@ import { mergeAnswer, type SubscriptionType } from '../wire/subscribe_codec.ts'
 const LENGTH_MAX = 1_048_576
 /** Filters in one UNSUBSCRIBE of mProxy. */
 const AT_ONCE = 64
-/** Bytes of an UNSUBSCRIBE without its filters, at most: type, length, id, no properties. */
-const UNSUBSCRIBE_HEAD = 8
 
 /** `acl`: rules by which it was judged. */
 type Question = {
@@ -128,21 +126,12 @@ export class Subscriptions {
   takeBack(
     filters: readonly string[],
     version: number,
-    maximumPacketSize: number,
     isInFlight: (packetId: number) => boolean,
   ): Buffer[] {
     const packets: Buffer[] = []
-    for (let i = 0; i < filters.length; ) {
-      const some: string[] = []
-      let size = UNSUBSCRIBE_HEAD
-      for (; i < filters.length && some.length < AT_ONCE; i++) {
-        const filter = filters[i]!
-        size += 2 + Buffer.byteLength(filter)
-        // [MQTT-3.2.2-15]. One alone fits, since the SUBSCRIBE fitted in which it came.
-        if (some.length > 0 && size > maximumPacketSize) break
-        some.push(filter)
-        this.#forget(filter)
-      }
+    for (let i = 0; i < filters.length; i += AT_ONCE) {
+      const some = filters.slice(i, i + AT_ONCE)
+      for (const filter of some) this.#forget(filter)
       let packetId = 65_535
       while (packetId > 1 && (isInFlight(packetId) || this.#isUsed(packetId))) packetId--
       this.#takingBack.push(packetId)

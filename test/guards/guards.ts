@@ -2202,16 +2202,6 @@ const SIGNING_KEYS: readonly Guard[] = [
     title: 'is told as a server may tell it',
   },
   {
-    name: 'size-of-taking-back',
-    attack:
-      'a narrower token whose UNSUBSCRIBE is larger than the broker takes, which ends the session',
-    file: 'proxy-node/session/subscriptions.ts',
-    from: 'if (some.length > 0 && size > maximumPacketSize) break\n',
-    to: '\n',
-    test: 'proxy-node/session/norms',
-    title: 'is never larger than the broker takes',
-  },
-  {
     name: 'status-of-the-next-token',
     attack: 'a token that was handed in in mid-session and is ended without effect',
     file: 'proxy-node/session/session.ts',
