@@ -321,7 +321,7 @@ export class FromClient {
       this.#state.fail(auth.fault)
       return
     }
-    // [MQTT-4.12.0-6], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
+    // [MQTT-4.12.0-7], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
     if (method === undefined || auth.method !== method || auth.reason !== REAUTHENTICATE) {
       this.#state.fail(PROTOCOL_ERROR)
       return
