@@ -230,12 +230,15 @@ const PROXY_FLOORS = [
   'index.ts',
   'operation',
   'session',
+  'shares',
   'gate.ts',
   'transport',
   'tokens',
   'wire',
   'config.ts',
   'issuers_file.ts',
+  'limit_variables.ts',
+  'variables.ts',
   'addresses.ts',
 ]
 
@@ -260,6 +263,7 @@ test('each room of mProxy opens with a plate, and its main file names the other 
     tokens: 'verifier.ts',
     transport: 'listen.ts',
     session: 'session.ts',
+    shares: 'reception.ts',
     operation: 'metrics.ts',
   }
   const rooms = PROXY_FLOORS.filter((floor) => !floor.endsWith('.ts'))
