@@ -37,7 +37,7 @@ export type Explanation = {
 }
 
 /** Explains what these rules say, in their order. */
-export function explainRequest(rules: readonly AclRule[], request: AclRequest): Explanation {
+export function explainVerdict(rules: readonly AclRule[], request: AclRequest): Explanation {
   const place = rules.findIndex((rule) => isDecidedBy(rule, request))
   const rule = rules[place]
   if (rule !== undefined) {
@@ -125,9 +125,9 @@ function without(rule: AclRule, limits: readonly (typeof LIMITS)[number][]): Acl
 
 /** How many levels from the left are the same or met by a `+` of the rule. */
 function commonLevels(filter: string, topic: string): number {
-  const asked = parseSubscription(topic)?.filter.split('/') ?? []
+  const wanted = parseSubscription(topic)?.filter.split('/') ?? []
   const levels = filter.split('/')
   let i = 0
-  while (i < asked.length && (levels[i] === asked[i] || levels[i] === '+')) i++
+  while (i < wanted.length && (levels[i] === wanted[i] || levels[i] === '+')) i++
   return i
 }

@@ -1,8 +1,9 @@
-// `allauth mproxy explain`: what mProxy would say about a token and one PUBLISH or SUBSCRIBE, and by
-// which rule. It asks the code that judges at the door: verifier.ts for the content of the token,
-// gate.ts for client id and packet, and policy/explanation.ts for the rule. It holds the token
-// against no key and no status list, and says so. The token comes from standard input or a file,
-// since other users of a machine see command lines; nothing of it is printed but names and times.
+// `allauth mproxy explain`: the answer of mProxy to a token and one PUBLISH or SUBSCRIBE, and the
+// rule behind it. It asks the code that judges at the door: verifier.ts for the content of the
+// token, gate.ts for client id and packet, and policy/explanation.ts for the rule. It holds the
+// token against no key and no status list, and says so. The token comes from standard input or a
+// file, since other users of a machine see command lines; nothing of it is printed but names, times
+// and rules.
 //
 //   node proxy-node/explain.ts publish|subscribe TOPIC [--token-file F] [--client-id ID]
 //     [--qos 0|1|2] [--retain] [--policy-file F] [--json]
@@ -14,7 +15,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, realpathSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { AclRule, Qos } from '../policy/acl.ts'
-import { type AclRequest, type Explanation, explainRequest } from '../policy/explanation.ts'
+import { type AclRequest, type Explanation, explainVerdict } from '../policy/explanation.ts'
 import { parsePolicy } from '../policy/templates.ts'
 import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
 import { judgeConnect, judgePublish, judgeSubscribe } from './gate.ts'
@@ -79,7 +80,7 @@ type Answer = {
   rules: number
 } & Pick<Explanation, 'decides' | 'nearest'>
 
-export async function explain(
+export async function explainPacket(
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   readInput: () => string,
@@ -307,7 +308,7 @@ function judgeRequest(
       ? judgePublish(rules, topic, qos, request.retain, undefined, limits)
       : judgeSubscribe(rules, [topic], [qos], limits)[0]!
   const code = judge(acl)
-  const { decides, nearest } = explainRequest(acl.rules, request)
+  const { decides, nearest } = explainVerdict(acl.rules, request)
   const explained = { code, decides, nearest }
   if (code === SUCCESS) {
     return { verdict: decides === null ? 'allowed_in_part' : 'allowed', ...explained }
@@ -371,7 +372,7 @@ if (started !== undefined && realpathSync(started) === import.meta.filename) {
       if (process.stdin.isTTY) process.stderr.write('the token, then Ctrl-D:\n')
       return readFileSync(0, 'utf8')
     }
-    const { answer, json } = await explain(process.argv.slice(2), process.env, readInput)
+    const { answer, json } = await explainPacket(process.argv.slice(2), process.env, readInput)
     process.stdout.write(`${printable(json ? JSON.stringify(answer) : describeAnswer(answer))}\n`)
     process.exitCode = answer.allowed ? 0 : 1
   } catch (error) {

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { AclRule } from '../../policy/acl.ts'
-import { describeAnswer, explain } from '../../proxy-node/explain.ts'
+import { describeAnswer, explainPacket } from '../../proxy-node/explain.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
 
@@ -45,7 +45,7 @@ const tokenOf = (claims: Record<string, unknown> = {}, typ = 'at+jwt') =>
   ].join('.')
 
 const ask = (words: string, token: string, env: Record<string, string> = {}) =>
-  explain(words.split(' '), { ISSUER, ...env }, () => `${token}\n`)
+  explainPacket(words.split(' '), { ISSUER, ...env }, () => `${token}\n`)
 const answerTo = async (...asked: Parameters<typeof ask>) => (await ask(...asked)).answer
 
 describe('what decides', () => {

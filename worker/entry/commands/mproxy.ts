@@ -1,6 +1,8 @@
-// `allauth mproxy explain`: runs the program of mProxy that explains, in a process of its own, since
-// the worker imports nothing of mProxy. Standard input, output and exit code are passed through.
+// `allauth mproxy explain`: runs the program of mProxy that explains, in a process of its own,
+// since the worker imports nothing of mProxy. Standard input, output and exit code are passed
+// through.
 import { spawnSync } from 'node:child_process'
+
 import { fileURLToPath } from 'node:url'
 
 const EXPLAIN = fileURLToPath(new URL('../../../proxy-node/explain.ts', import.meta.url))
