@@ -6,6 +6,7 @@
 // `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES,
 // and a test compares them.
 
+import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
   type BrokerAddress,
   type ListenAddress,
@@ -38,6 +39,9 @@ export type ProxyConfig = {
   connectionsMax: number | undefined
   /** 0 is no limit */
   connectionsPerAddress: number
+  /** undefined: half of the connections */
+  unprovenMax: number | undefined
+  reception: ReceptionLimits
   limits: SessionLimits
   /** milliseconds */
   drainTimeout: number
@@ -46,6 +50,15 @@ export type ProxyConfig = {
   /** milliseconds */
   statusMaxAge: number
   statusFailOpen: boolean
+}
+
+export type ReceptionLimits = {
+  /** In a minute, from one address, answered at once; 0 for all. */
+  refused_connects_per_address: number
+  /** In a minute; 0: no limit. */
+  connects_per_principal: number
+  /** At once; 0: no limit. */
+  sessions_per_principal: number
 }
 
 export type SessionLimits = {
@@ -57,7 +70,7 @@ export type SessionLimits = {
   ahead_max: number
   /** Largest packet of a client, fixed header included; MQTT 5 clients learn it from CONNACK. */
   packet_max: number
-  /** Packets up to this size are read whole; a larger PUBLISH is streamed once it was judged. */
+  /** A PUBLISH up to this size is read whole; a larger one is streamed once it was judged. */
   whole_packet_max: number
   /** Filters in one SUBSCRIBE. Home Assistant sends 500 at once. */
   subscriptions_per_packet: number
@@ -276,6 +289,29 @@ const TABLE = {
     'connections at once from one address',
     'no limit',
   ),
+  MQTT_CONNECTIONS_UNPROVEN_MAX: optional('half the connections', {
+    example: '1000',
+    meaning:
+      'connections at once whose CONNECT was not judged yet; for one more, the oldest of the ' +
+      'address that has most of them is closed',
+    read: wholeNumber(1, 1_000_000),
+  }),
+  MQTT_REFUSED_CONNECTS_PER_ADDRESS: number(
+    60,
+    [0, 1_000_000],
+    'CONNECTs in a minute from one address that are refused at once; further ones from there, ' +
+      'good ones too, wait up to 2 seconds before they are judged. 0: none waits',
+  ),
+  MQTT_CONNECTS_PER_PRINCIPAL: number(
+    300,
+    [0, 1_000_000],
+    'CONNECTs in a minute of one device, person or application; more are refused (0x9F). 0: no limit',
+  ),
+  MQTT_SESSIONS_PER_PRINCIPAL: number(
+    100,
+    [0, 1_000_000],
+    'sessions at once of one device, person or application; more are refused (0x97). 0: no limit',
+  ),
   MQTT_SESSION_EXPIRY_MAX: optional('no limit', {
     example: '86400',
     meaning: 'longest Session Expiry Interval that a client of MQTT 5 gets, in seconds',
@@ -302,6 +338,16 @@ const TABLE = {
     [0, 100_000],
     'new tokens that one session may bring in a minute, by AUTH or `$allauth/token`; more end it ' +
       '(0x97). 0: no limit',
+  ),
+  MQTT_FILTERS_PER_SUBSCRIBE: number(
+    1024,
+    [1, 65_535],
+    'topic filters in one SUBSCRIBE; one with more is refused whole (0x97)',
+  ),
+  MQTT_TOPIC_LEVELS_MAX: number(
+    MAX_LEVELS,
+    [1, MAX_LEVELS],
+    'levels that a topic or filter of a client may have; deeper ones are refused (0x90, 0x8F)',
   ),
   MQTT_STALL_TIMEOUT: number(
     60,
@@ -366,9 +412,7 @@ export const PROXY_VARIABLES: { readonly [Name in VariableName]: Variable<Values
 /** Limits of a session that no variable changes. */
 const FIXED_LIMITS = {
   whole_packet_max: 65_536,
-  subscriptions_per_packet: 1024,
   inflight_subscribes_max: 64,
-  topic_levels_max: 64,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
   buffer_high_water: 65_536,
@@ -430,6 +474,12 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
+      unprovenMax: values.MQTT_CONNECTIONS_UNPROVEN_MAX,
+      reception: {
+        refused_connects_per_address: values.MQTT_REFUSED_CONNECTS_PER_ADDRESS,
+        connects_per_principal: values.MQTT_CONNECTS_PER_PRINCIPAL,
+        sessions_per_principal: values.MQTT_SESSIONS_PER_PRINCIPAL,
+      },
       limits: limitsOf(values),
       drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
       stateFolder: values.STATE_DIR,
@@ -448,6 +498,8 @@ const limitsOf = (values: Values): SessionLimits => ({
   session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
   keepalive_max_s: values.MQTT_KEEPALIVE_MAX,
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
+  subscriptions_per_packet: values.MQTT_FILTERS_PER_SUBSCRIBE,
+  topic_levels_max: values.MQTT_TOPIC_LEVELS_MAX,
   refused_filters_per_minute: values.MQTT_REFUSED_FILTERS_PER_MINUTE,
   reauthentications_per_minute: values.MQTT_REAUTHENTICATIONS_PER_MINUTE,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,

@@ -10,7 +10,7 @@ import {
   maySubscribeInPart,
   type Qos,
 } from '../policy/acl.ts'
-import { isTopicName, parseSubscription } from '../policy/topic_filter.ts'
+import { isPlainText, isTopicName, parseSubscription } from '../policy/topic_filter.ts'
 import type { Identity, Verification, VerificationFailure } from './tokens/verifier.ts'
 import type { Connect, Will } from './wire/connect_codec.ts'
 import {
@@ -47,6 +47,8 @@ export type GateReason =
   /** It is one of the subject's, outside the space of this application. */
   | 'client_id_of_another_application'
   | 'will'
+  | 'too_many_sessions'
+  | 'too_many_connects'
 
 export type GateRefusal = { ok: false; code: number; reason: GateReason }
 
@@ -184,12 +186,12 @@ export function judgePublish(
     // [MQTT-3.3.2-2], [MQTT-4.7.3-1]; a deep topic is well formed and yet not accepted.
     return isTopicName(topic, Infinity) ? TOPIC_NAME_INVALID : MALFORMED
   }
-  if (isRewritten(topic, limits)) return TOPIC_NAME_INVALID
+  if (!isPlainText(topic) || isRewritten(topic, limits)) return TOPIC_NAME_INVALID
   if (topic.startsWith(RESERVED)) return NOT_AUTHORIZED
   if (acl !== null && !mayPublish(acl, topic, qos, retain)) return NOT_AUTHORIZED
   if (responseTopic === undefined) return SUCCESS
   if (!isTopicName(responseTopic, Infinity)) return MALFORMED // [MQTT-3.3.2-14]
-  if (isRewritten(responseTopic, limits)) return TOPIC_NAME_INVALID
+  if (!isPlainText(responseTopic) || isRewritten(responseTopic, limits)) return TOPIC_NAME_INVALID
   // It makes others publish there: only where the sender itself may listen.
   return judgeDelivery(acl, responseTopic) ? SUCCESS : NOT_AUTHORIZED
 }
@@ -202,6 +204,10 @@ const mayHold = (acl: Judged, filter: string, qos: Qos, partial: PartialFilters)
   acl === null ||
   maySubscribe(acl, filter, qos) ||
   (partial === 'deliver' && maySubscribeInPart(acl, filter, qos))
+
+/** Says whether a well-formed filter of SUBSCRIBE or UNSUBSCRIBE may reach a broker at all. */
+export const isAcceptable = (filter: string, levelsMax: number): boolean =>
+  parseSubscription(filter, levelsMax) !== null && isPlainText(filter)
 
 /**
  * Gives for each filter 0 (it goes to the broker) or the reason code of its refusal. Only filters
@@ -219,8 +225,7 @@ export function judgeSubscribe(
   if (filters.length > limits.subscriptions_per_packet) return codes.fill(QUOTA_EXCEEDED)
   for (let i = from; i < to; i++) {
     const filter = filters[i]!
-    const isFilter = parseSubscription(filter, limits.topic_levels_max) !== null
-    if (!isFilter || isRewritten(filter, limits)) {
+    if (!isAcceptable(filter, limits.topic_levels_max) || isRewritten(filter, limits)) {
       codes[i] = TOPIC_FILTER_INVALID
     } else if (!mayHold(acl, filter, qos[i]!, limits.partial_filters)) {
       codes[i] = NOT_AUTHORIZED

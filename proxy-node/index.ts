@@ -23,11 +23,13 @@ import {
   reportState,
 } from './operation/reports.ts'
 import { watchShadow } from './operation/shadow_record.ts'
+import { Reception, Visit } from './session/reception.ts'
 import { Session } from './session/session.ts'
 import { openStateFolder } from './tokens/state_folder.ts'
 import type { Withdrawal } from './tokens/status_lists.ts'
 import { closeTrust, openTrusts, startTrust } from './tokens/trust.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
+import { Capacity, sourceOf } from './transport/capacity.ts'
 import { ListenError, type Listener, listen } from './transport/listen.ts'
 import { createDial } from './transport/upstream.ts'
 
@@ -121,30 +123,46 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
           )
         })
 
+  const connectionsMax = findConnectionLimit(config.connectionsMax, log)
+  const onRefused = reportAcceptRefusals(metrics, log)
+  const capacity = new Capacity(
+    {
+      connectionsMax,
+      connectionsPerAddress: config.connectionsPerAddress,
+      unprovenMax: config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
+    },
+    () => onRefused('crowded_out'),
+  )
+  metrics.watchCapacity(capacity)
+  const reception = new Reception(config.reception, metrics.connectDelayed)
   let listeners: Listener[]
   try {
     listeners = await listen(config.listen, {
-      connectionsMax: findConnectionLimit(config.connectionsMax, log),
-      connectionsPerAddress: config.connectionsPerAddress,
+      capacity,
       webSocket: {
         upgradeTimeout: config.limits.connect_timeout_ms,
         messageMax: Math.max(config.limits.packet_max, config.limits.connect_packet_max),
         unreadMax: config.limits.connect_packet_max,
         bufferSize: config.limits.buffer_high_water,
       },
-      openSession(stream, remoteAddress) {
+      openSession(stream, remoteAddress, prove) {
+        const visit = new Visit(reception, sourceOf(remoteAddress ?? ''), prove)
         const session = new Session(stream, {
           ...parts,
+          visit,
           ...(remoteAddress === undefined ? {} : { remoteAddress }),
         })
         sessions.add(session)
-        void session.closed.finally(() => sessions.delete(session))
+        void session.closed.finally(() => {
+          sessions.delete(session)
+          visit.leave()
+        })
         if (isDraining) void session.drain(0)
         return session
       },
       onOpened: metrics.connectionOpened,
       onClosed: metrics.connectionClosed,
-      onRefused: reportAcceptRefusals(metrics, log),
+      onRefused,
     })
   } catch (error) {
     await metricsServer?.close()

@@ -14,6 +14,7 @@ import type { Jwks, Refresh } from '../tokens/jwks.ts'
 import type { Policies, PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
+import type { Capacity } from '../transport/capacity.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
 import type { Dial } from '../transport/upstream.ts'
 
@@ -22,9 +23,13 @@ export type Metrics = {
   connectionOpened(transport: Transport): void
   connectionClosed(transport: Transport): void
   connectionRefused(reason: AcceptRefusal): void
+  /** A CONNECT waits, since too many from its address were refused. */
+  connectDelayed(): void
   jwksRefreshed(refresh: Refresh): void
   listRefreshed(refresh: ListRefresh): void
   policyFetched(fetch: PolicyFetch): void
+  /** Reads how many connections proved nothing yet, when it is scraped. */
+  watchCapacity(capacity: Pick<Capacity, 'unproven'>): void
   stateWritten(isWritten: boolean): void
   /** Reads counts and ages of keys, lists and policies of each issuer when it is scraped. */
   watchTrust(trusts: readonly WatchedTrust[]): void
@@ -69,8 +74,13 @@ export function createMetrics(): Metrics {
   })
   const drops = new Counter({
     name: 'mproxy_connections_dropped_total',
-    help: 'Client connections that were closed before a byte was read, by reason',
+    help: 'Client connections that were closed before they became a session, by reason',
     labelNames: ['reason'],
+    registers,
+  })
+  const delays = new Counter({
+    name: 'mproxy_connects_delayed_total',
+    help: 'CONNECT packets that waited, since too many from their address were refused',
     registers,
   })
   const sessions = new Gauge({
@@ -258,6 +268,9 @@ export function createMetrics(): Metrics {
     connectionRefused(reason) {
       drops.inc({ reason })
     },
+    connectDelayed() {
+      delays.inc()
+    },
     jwksRefreshed({ outcome }) {
       refreshes.inc({ outcome })
     },
@@ -266,6 +279,16 @@ export function createMetrics(): Metrics {
     },
     policyFetched({ outcome }) {
       policyFetches.inc({ outcome })
+    },
+    watchCapacity(capacity) {
+      new Gauge({
+        name: 'mproxy_connections_unproven',
+        help: 'Client connections that are open and whose CONNECT was not judged yet',
+        registers,
+        collect() {
+          this.set(capacity.unproven)
+        },
+      })
     },
     stateWritten(isWritten) {
       stateWrites.inc({ outcome: isWritten ? 'ok' : 'failed' })

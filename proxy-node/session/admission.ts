@@ -14,6 +14,7 @@ import {
   SUCCESS,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
+import type { Visit } from './reception.ts'
 import { type ShadowEvents, willInShadow } from './shadow.ts'
 
 /** Parts that the admission of a CONNECT needs. */
@@ -23,6 +24,8 @@ export type AdmissionParts = {
   events: ShadowEvents
   /** Random bytes, for the ids that mProxy assigns. */
   random: (bytes: number) => Uint8Array
+  /** Absent: everybody comes in at once. */
+  visit?: Visit
   /** Reserved: DER of the certificate that the TLS connection proved. No listener gives one yet. */
   clientCertificate?: Uint8Array
 }
@@ -41,6 +44,21 @@ export async function admit(connect: Connect, parts: AdmissionParts): Promise<Ad
   if (connect.version === 5 && parts.limits.upstream_versions === '3.1.1') {
     return { ok: false, reason: 'unsupported_version', code: UNSUPPORTED_VERSION }
   }
+  const { visit } = parts
+  if (visit === undefined) return judge(connect, parts)
+  // Nobody hears of a refusal whose connection is gone.
+  if (!(await visit.wait())) return refuseToken('keys_unavailable')
+  const admission = await judge(connect, parts)
+  if (!admission.ok) {
+    if (admission.code !== SERVER_UNAVAILABLE) visit.noteRefusal()
+    return admission
+  }
+  const { identity, clientId } = admission
+  const refusal = visit.enter(identity, clientId)
+  return refusal === null ? admission : { ...refusal, identity }
+}
+
+async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission> {
   const token = findToken(connect)
   if (!token.ok) return token
   const verification = await verifyInTime(parts, token.token)

@@ -20,7 +20,7 @@ import {
 } from '../wire/framing.ts'
 import { AckView, PublishView } from '../wire/publish_codec.ts'
 import { disconnectFromBroker, NOT_AUTHORIZED, SUCCESS } from '../wire/reason_codes.ts'
-import type { SubscriptionType } from '../wire/subscribe_codec.ts'
+import { type SubscriptionType, withoutProperties } from '../wire/subscribe_codec.ts'
 import { deliverInShadow } from './shadow.ts'
 import { PENDING, type SessionState } from './state.ts'
 
@@ -140,7 +140,10 @@ export class FromBroker {
       this.#state.failBroker()
       return
     }
-    this.#state.toClient.insert(answer.packet)
+    const { toClient } = this.#state
+    // Refusals make it larger than the broker made it.
+    const isTooLarge = answer.packet.length > toClient.packetMaximum
+    toClient.insert(isTooLarge ? withoutProperties(answer.packet) : answer.packet)
     // The token may have been replaced while the broker made up its mind.
     const { rules, identity, limits } = this.#state
     if (answer.acl !== identity.acl) this.#state.takeBack(findLost(rules, answer.added, limits))

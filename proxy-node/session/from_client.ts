@@ -3,8 +3,15 @@
 // refused_publishes.ts.
 
 import { hash } from 'node:crypto'
-import { parseSubscription } from '../../policy/topic_filter.ts'
-import { findLost, judgePublish, judgeReplacement, judgeSubscribe, TOKEN_TOPIC } from '../gate.ts'
+import { MAX_LEVELS } from '../../policy/topic_filter.ts'
+import {
+  findLost,
+  isAcceptable,
+  judgePublish,
+  judgeReplacement,
+  judgeSubscribe,
+  TOKEN_TOPIC,
+} from '../gate.ts'
 import type { Verification } from '../tokens/verifier.ts'
 import { readAuth, writeAuth } from '../wire/auth_codec.ts'
 import { readDisconnect } from '../wire/disconnect_codec.ts'
@@ -231,7 +238,7 @@ export class FromClient {
       return
     }
     for (let i = 0; i < filters.length; i++) {
-      if (parseSubscription(filters[i]!) === null) question.codes[i] = TOPIC_FILTER_INVALID
+      if (!isAcceptable(filters[i]!, MAX_LEVELS)) question.codes[i] = TOPIC_FILTER_INVALID
     }
     this.#passQuestion(question)
   }

@@ -127,8 +127,31 @@ export class SessionState {
   takeBack(filters: string[]): void {
     if (filters.length === 0) return
     const isInFlight = (packetId: number) => this.inFlight.has(packetId)
-    for (const packet of this.subscriptions.takeBack(filters, this.version, isInFlight)) {
-      this.toBroker.insert(packet)
+    for (const some of splitBySize(filters, this.agreement.brokerPacketMaximum)) {
+      for (const packet of this.subscriptions.takeBack(some, this.version, isInFlight)) {
+        this.toBroker.insert(packet)
+      }
     }
   }
+}
+
+/** Fixed header, packet id and properties of an UNSUBSCRIBE, at most. */
+const HEAD_SIZE = 8
+
+/** The filters in parts, each of which fits into one packet of `most` bytes. */
+function splitBySize(filters: readonly string[], most: number): string[][] {
+  const parts: string[][] = []
+  let room = 0
+  for (const filter of filters) {
+    const size = 2 + Buffer.byteLength(filter)
+    const part = parts.at(-1)
+    if (part !== undefined && size <= room) {
+      part.push(filter)
+      room -= size
+    } else {
+      parts.push([filter])
+      room = most - HEAD_SIZE - size
+    }
+  }
+  return parts
 }

@@ -8,8 +8,12 @@ import type { Duplex } from 'node:stream'
  */
 export type ByteStream = Duplex & { readonly remoteAddress?: string | undefined }
 
-/** Opens a session on `stream`. Its `version` stays 0 until a CONNECT was read. */
+/**
+ * Opens a session on `stream`. Its `version` stays 0 until a CONNECT was read; `prove` is called
+ * once the client was let in.
+ */
 export type OpenSession = (
   stream: ByteStream,
   remoteAddress: string | undefined,
+  prove: () => void,
 ) => { readonly version: number }

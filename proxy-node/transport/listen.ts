@@ -1,5 +1,5 @@
 // Streams to both sides: clients come in, brokers are dialled.
-//   listen.ts: the listeners of MQTT_LISTEN, and room for connections; websocket.ts: ws://
+//   listen.ts: the listeners of MQTT_LISTEN; capacity.ts: room for connections; websocket.ts: ws://
 //   upstream.ts: the brokers of MQTT_UPSTREAM; byte_stream.ts: the type that a session is opened on
 // Leaves everything that is said on a stream to session/.
 //
@@ -7,18 +7,17 @@
 
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
 import type { ListenAddress } from '../addresses.ts'
-import type { OpenSession } from './byte_stream.ts'
+import type { ByteStream, OpenSession } from './byte_stream.ts'
+import type { Capacity, CapacityRefusal, Seat } from './capacity.ts'
 import { createWebSocketListener, type WebSocketOptions } from './websocket.ts'
 
 export type Transport = ListenAddress['transport']
 
 /** Reasons why a connection was closed before a byte of it was read. */
-export type AcceptRefusal = 'too_many' | 'too_many_from_address' | 'accept_failed'
+export type AcceptRefusal = CapacityRefusal | 'crowded_out' | 'accept_failed'
 
 export type ListenOptions = {
-  connectionsMax: number
-  /** 0 is no limit */
-  connectionsPerAddress: number
+  capacity: Capacity
   webSocket: Omit<WebSocketOptions, 'path' | 'openSession'>
   openSession: OpenSession
   onOpened: (transport: Transport) => void
@@ -50,11 +49,10 @@ export async function listen(
   addresses: readonly ListenAddress[],
   options: ListenOptions,
 ): Promise<Listener[]> {
-  const capacity = createCapacity(options)
   const listeners: Listener[] = []
   try {
     for (const address of addresses) {
-      listeners.push(await openListener(address, capacity, options))
+      listeners.push(await openListener(address, options))
     }
   } catch (error) {
     for (const listener of listeners) listener.close()
@@ -63,15 +61,14 @@ export async function listen(
   return listeners
 }
 
-function openListener(
-  address: ListenAddress,
-  capacity: Capacity,
-  options: ListenOptions,
-): Promise<Listener> {
+function openListener(address: ListenAddress, options: ListenOptions): Promise<Listener> {
   const { transport, host, port, path } = address
+  const seats = new WeakMap<Socket, Seat>()
+  const openSession = (stream: ByteStream, socket: Socket) =>
+    options.openSession(stream, socket.remoteAddress, () => seats.get(socket)?.prove())
   const server =
     transport === 'ws'
-      ? createWebSocketListener({ ...options.webSocket, path, openSession: options.openSession })
+      ? createWebSocketListener({ ...options.webSocket, path, openSession })
       : createServer({
           allowHalfOpen: true, // a client that has said all it had to say may still read
           noDelay: true,
@@ -81,16 +78,20 @@ function openListener(
 
   // Ahead of the HTTP server's own listener; the socket it gets may then be destroyed already.
   server.prependListener('connection', (socket: Socket) => {
-    const refusal = capacity.take(socket)
-    if (refusal !== undefined) {
-      options.onRefused(refusal)
+    const seat = options.capacity.take(socket.remoteAddress ?? '', socket)
+    if (typeof seat === 'string') {
+      options.onRefused(seat)
       socket.on('error', () => {})
       socket.destroy()
       return
     }
     options.onOpened(transport)
-    socket.once('close', () => options.onClosed(transport))
-    if (transport === 'tcp') options.openSession(socket, socket.remoteAddress)
+    socket.once('close', () => {
+      seat.leave()
+      options.onClosed(transport)
+    })
+    seats.set(socket, seat)
+    if (transport === 'tcp') openSession(socket, socket)
   })
   // Too many clients at once must wait in the system's queue, not be turned away by it.
   const backlog = 4096
@@ -118,51 +119,4 @@ function describe(server: Server, { transport, host, port, path }: ListenAddress
     port: actual,
     close: () => server.close(),
   }
-}
-
-/** Room for connections, over all listeners. */
-type Capacity = {
-  /** Counts the connection until it closes, or says why there is no room for it. */
-  take(socket: Socket): AcceptRefusal | undefined
-}
-
-function createCapacity({
-  connectionsMax,
-  connectionsPerAddress,
-}: Pick<ListenOptions, 'connectionsMax' | 'connectionsPerAddress'>): Capacity {
-  let open = 0
-  const byAddress = new Map<string, number>()
-  return {
-    take(socket) {
-      if (open >= connectionsMax) return 'too_many'
-      const source = sourceOf(socket.remoteAddress ?? '')
-      const fromThere = byAddress.get(source) ?? 0
-      if (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress) {
-        return 'too_many_from_address'
-      }
-      open++
-      byAddress.set(source, fromThere + 1)
-      socket.once('close', () => {
-        open--
-        const left = (byAddress.get(source) ?? 1) - 1
-        if (left > 0) byAddress.set(source, left)
-        else byAddress.delete(source)
-      })
-      return undefined
-    },
-  }
-}
-
-/** The source that limits count: of IPv6 the network, since one host may use all of its 2^64. */
-export function sourceOf(address: string): string {
-  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('%')[0]!.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  if (tail !== undefined) {
-    const after = tail === '' ? [] : tail.split(':')
-    while (groups.length + after.length < 8) groups.push('0')
-    groups.push(...after)
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`
 }

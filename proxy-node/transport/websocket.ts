@@ -8,7 +8,7 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
-import type { OpenSession } from './byte_stream.ts'
+import type { ByteStream } from './byte_stream.ts'
 
 export type WebSocketOptions = {
   path: string
@@ -19,7 +19,7 @@ export type WebSocketOptions = {
   /** bytes before CONNECT was read */
   unreadMax: number
   bufferSize: number
-  openSession: OpenSession
+  openSession: (stream: ByteStream, socket: Socket) => { readonly version: number }
 }
 
 const SUBPROTOCOL = 'mqtt' // [MQTT-6.0.0-3], [MQTT-6.0.0-4]
@@ -85,7 +85,7 @@ function openWebSocket(webSocket: WebSocket, socket: Socket, options: WebSocketO
   const stream = createWebSocketStream(webSocket, { highWaterMark: options.bufferSize })
   // The session listens too; this one stays, because a broken frame may come after its end.
   stream.on('error', () => {})
-  const session = options.openSession(stream, socket.remoteAddress)
+  const session = options.openSession(stream, socket)
 
   // One message may be as large as the largest packet, but an unknown client may not fill it.
   const allowance = socket.bytesRead + options.unreadMax + UPGRADE_OVERHEAD

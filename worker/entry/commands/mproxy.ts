@@ -2,7 +2,6 @@
 // since the worker imports nothing of mProxy. Standard input, output and exit code are passed
 // through.
 import { spawnSync } from 'node:child_process'
-
 import { fileURLToPath } from 'node:url'
 
 const EXPLAIN = fileURLToPath(new URL('../../../proxy-node/explain.ts', import.meta.url))
