@@ -3,7 +3,7 @@
 // problem. No sentence repeats a password. Which variable has which address is said in config.ts.
 
 export type ListenAddress = {
-  transport: 'tcp' | 'ws'
+  transport: 'tcp' | 'tls' | 'ws' | 'wss'
   host: string
   /** 0 asks the system for a free one. */
   port: number
@@ -71,31 +71,32 @@ export function readList<T>(text: string, read: (entry: string) => Reading<T>): 
   return problems.length > 0 ? { problem: problems.join(', and ') } : { value: values }
 }
 
+/** By the scheme of an address, with its usual port. */
+const DOORS: Record<string, { transport: ListenAddress['transport']; port: number }> = {
+  'mqtt:': { transport: 'tcp', port: 1883 },
+  'mqtts:': { transport: 'tls', port: 8883 },
+  'ws:': { transport: 'ws', port: 80 },
+  'wss:': { transport: 'wss', port: 443 },
+}
+
 export function readListenAddress(text: string): Reading<ListenAddress> {
   if (text === '') return { problem: 'an entry is empty' }
   const url = URL.parse(text)
-  const scheme = url?.protocol
-  if (scheme === 'mqtts:' || scheme === 'wss:') {
-    return {
-      problem:
-        `${quote(text)} asks for TLS, which this version cannot listen with: ` +
-        'end TLS in front of mProxy and use mqtt:// or ws:// here',
-    }
-  }
-  if (url === null || url.hostname === '' || (scheme !== 'mqtt:' && scheme !== 'ws:')) {
-    return { problem: `${quote(text)} is not an address that begins with mqtt:// or ws://` }
+  const door = DOORS[url?.protocol ?? '']
+  if (url === null || url.hostname === '' || door === undefined) {
+    const problem = 'is not an address that begins with mqtt://, mqtts://, ws:// or wss://'
+    return { problem: `${quote(text)} ${problem}` }
   }
   if (url.username !== '' || url.password !== '' || /[?#]/.test(text)) {
     return { problem: `${quote(text)} must have no user, no query and no fragment` }
   }
-  const host = bareHost(url)
-  if (scheme === 'ws:') {
-    return { value: { transport: 'ws', host, port: portOf(url, 80), path: url.pathname } }
+  const { transport } = door
+  const hasPath = transport === 'ws' || transport === 'wss'
+  if (!hasPath && url.pathname !== '' && url.pathname !== '/') {
+    return { problem: `${quote(text)} has a path, which only ws:// and wss:// addresses have` }
   }
-  if (url.pathname !== '' && url.pathname !== '/') {
-    return { problem: `${quote(text)} has a path, which only ws:// addresses have` }
-  }
-  return { value: { transport: 'tcp', host, port: portOf(url, 1883), path: '' } }
+  const [host, port] = [bareHost(url), portOf(url, door.port)]
+  return { value: { transport, host, port, path: hasPath ? url.pathname : '' } }
 }
 
 export function readBrokerAddress(text: string): Reading<BrokerAddress> {
@@ -140,7 +141,7 @@ export function readMetricsAddress(text: string): Reading<MetricsAddress | 'off'
 
 const bareHost = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '')
 
-/** A URL of the scheme ws drops its port where it is 80. */
+/** A URL of the schemes ws and wss drops its port where it is the usual one. */
 const portOf = (url: URL, fallback: number): number =>
   url.port === '' ? fallback : Number(url.port)
 

@@ -2,9 +2,9 @@
 // All faults are found before anything is said about them, each with the name of the variable, the
 // problem and an example. A fault never repeats a password. An empty variable is as if absent.
 //
-// A new variable is one entry of PROXY_VARIABLES, and one line where its value goes: in
-// `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES,
-// and a test compares them.
+// A new variable is one entry of PROXY_VARIABLES (of doors: DOOR_VARIABLES), and one line where its
+// value goes: `readProxyConfig`, `limitsOf` or `doorOf`. The table in docs/environment.md is made
+// from PROXY_VARIABLES, and a test compares them. Forms of variables: variables.ts.
 
 import {
   type BrokerAddress,
@@ -19,6 +19,16 @@ import {
   readListenAddress,
   readMetricsAddress,
 } from './addresses.ts'
+import { DOOR_VARIABLES, type DoorConfig, doorOf, findDoorFaults } from './door_variables.ts'
+import {
+  choice,
+  number,
+  optional,
+  required,
+  type Variable,
+  wholeNumber,
+  withDefault,
+} from './variables.ts'
 
 export type ProxyConfig = {
   issuer: string
@@ -27,6 +37,7 @@ export type ProxyConfig = {
   jwksUri: string | undefined
   audience: string
   listen: ListenAddress[]
+  door: DoorConfig
   upstream: BrokerAddress[]
   metrics: MetricsAddress | undefined
   /** undefined: as many as the process has descriptors for */
@@ -87,79 +98,6 @@ export type SessionLimits = {
 
 // --- The variables ---
 
-type Description<T> = {
-  /** Words for the page, in Markdown. */
-  readonly meaning: string
-  /** A value that reads well, for a fault and for the page. */
-  readonly example: string
-  /** The value of a text, or the problem with it. */
-  readonly read: (text: string) => Reading<T>
-}
-
-/** One variable: all that mProxy and its page know about it. */
-export type Variable<T> = Description<T> & {
-  /** The text that counts without one; undefined: none, and `remark` says which value holds. */
-  readonly default: string | undefined
-  /** In words, beside the default or in its place. */
-  readonly remark: string
-  /** The value without a text, or the fault. */
-  readonly absent: Reading<T>
-}
-
-/** `text` counts where the environment says nothing. */
-const withDefault = <T>(text: string, remark: string, of: Description<T>): Variable<T> => ({
-  ...of,
-  default: text,
-  remark,
-  absent: of.read(text),
-})
-
-/** Without a text the value is undefined, whose meaning `remark` says. */
-const optional = <T>(remark: string, of: Description<T>): Variable<T | undefined> => ({
-  ...of,
-  default: undefined,
-  remark,
-  absent: { value: undefined },
-})
-
-const required = <T>(remark: string, of: Description<T>): Variable<T> => ({
-  ...of,
-  default: undefined,
-  remark: `required${remark}`,
-  absent: { problem: 'is required and was not set' },
-})
-
-/** A whole number; the example of one with a default is the default. */
-const wholeNumber =
-  (least: number, most: number) =>
-  (text: string): Reading<number> => {
-    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-    if (value >= least && value <= most) return { value }
-    return { problem: `${quote(text)} is not a whole number from ${least} to ${most}` }
-  }
-
-const number = (
-  value: number,
-  [least, most]: readonly [number, number],
-  meaning: string,
-  remark = '',
-): Variable<number> => {
-  const text = String(value)
-  return withDefault(text, remark, { example: text, meaning, read: wholeNumber(least, most) })
-}
-
-/** The first of the two is the default. */
-const choice = <T extends string>([usual, other]: readonly [T, T], meaning: string): Variable<T> =>
-  withDefault<T>(usual, '', {
-    example: usual,
-    meaning,
-    read: (text) => {
-      if (text === usual) return { value: usual }
-      if (text === other) return { value: other }
-      return { problem: `${quote(text)} is neither ${usual} nor ${other}` }
-    },
-  })
-
 const LISTEN = 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
 
 const TABLE = {
@@ -188,8 +126,7 @@ const TABLE = {
   MQTT_LISTEN: withDefault(LISTEN, '', {
     example: LISTEN,
     meaning:
-      'where clients connect: `mqtt://` and `ws://` addresses, comma-separated. ' +
-      'mProxy does not end TLS: a TLS proxy stands in front of it',
+      'where clients connect: `mqtt://`, `mqtts://`, `ws://` and `wss://` addresses, comma-separated',
     read: (text) => readList(text, readListenAddress),
   }),
   MQTT_UPSTREAM: required(' (`npm start` brings a broker)', {
@@ -199,6 +136,7 @@ const TABLE = {
       'with user and password where they want one',
     read: (text) => readList(text, readBrokerAddress),
   }),
+  ...DOOR_VARIABLES,
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
     meaning:
@@ -324,6 +262,12 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
   const names = Object.keys(PROXY_VARIABLES) as VariableName[]
   const readings = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
   faults.push(...findSharedPorts(readings.MQTT_LISTEN ?? [], readings.METRICS_LISTEN))
+  const faulty = faults.map(({ name }) => name)
+  faults.push(
+    ...findDoorFaults(readings, faulty).map(({ name, problem }) => {
+      return { name, problem, example: PROXY_VARIABLES[name].example }
+    }),
+  )
   if (
     readings.MQTT_PARTIAL_FILTERS === 'deliver' &&
     readings.MQTT_DENIED_RESUMED_DELIVERY === 'clean'
@@ -341,6 +285,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       jwksUri: values.JWKS_URI,
       audience: values.MQTT_AUDIENCE,
       listen: values.MQTT_LISTEN,
+      door: doorOf(values),
       upstream: values.MQTT_UPSTREAM,
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,

@@ -9,13 +9,14 @@
 
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
+import { describeFault, PROXY_VARIABLES, type ProxyConfig, readProxyConfig } from './config.ts'
 import { logToStdout, type WriteLog } from './operation/log.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
 import {
   logSessions,
   reportAcceptRefusals,
+  reportCertificates,
   reportLists,
   reportPolicies,
   reportRefreshes,
@@ -25,13 +26,17 @@ import { openJwks } from './tokens/jwks.ts'
 import { openPolicies } from './tokens/policies.ts'
 import { openStatusLists, type Withdrawal } from './tokens/status_lists.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
-import { ListenError, type Listener, listen } from './transport/listen.ts'
+import { openCertificates } from './transport/certificates.ts'
+import { ListenError, type Listener, listen, type Transport } from './transport/listen.ts'
 import { createDial } from './transport/upstream.ts'
+import { FileFaults, type Reload } from './transport/watched_files.ts'
 
 export type Proxy = {
   /** With the ports that were really taken, in the order of MQTT_LISTEN. */
-  readonly listening: { transport: 'tcp' | 'ws'; port: number; url: string }[]
+  readonly listening: Pick<Listener, 'transport' | 'port' | 'url'>[]
   readonly metricsPort: number | undefined
+  /** Reads the files of TLS anew. */
+  reload(): void
   /** Sessions end as a stop of the proxy ends them; resolves when all is closed. */
   close(drainTimeout?: number): Promise<void>
 }
@@ -66,6 +71,11 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     folder: config.stateFolder,
     onFetch: reportPolicies(metrics, log),
   })
+  const certificates = openDoorCertificates(config, reportCertificates(metrics, log))
+  metrics.watchCertificates(certificates)
+  for (const { file, expires_at } of certificates.inForce()) {
+    log('certificate', { file, expires_at: new Date(1000 * expires_at).toISOString() })
+  }
   const verifier = metrics.timeVerifier(
     createVerifier({ issuer, audience, jwks, statusLists, policies, now: Date.now }),
   )
@@ -119,17 +129,17 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     listeners = await listen(config.listen, {
       connectionsMax: findConnectionLimit(config.connectionsMax, log),
       connectionsPerAddress: config.connectionsPerAddress,
+      connectTimeout: config.limits.connect_timeout_ms,
+      door: config.door,
+      certificates,
       webSocket: {
         upgradeTimeout: config.limits.connect_timeout_ms,
         messageMax: Math.max(config.limits.packet_max, config.limits.connect_packet_max),
         unreadMax: config.limits.connect_packet_max,
         bufferSize: config.limits.buffer_high_water,
       },
-      openSession(stream, remoteAddress) {
-        const session = new Session(stream, {
-          ...parts,
-          ...(remoteAddress === undefined ? {} : { remoteAddress }),
-        })
+      openSession(stream, arrival) {
+        const session = new Session(stream, { ...parts, arrival })
         sessions.add(session)
         void session.closed.finally(() => sessions.delete(session))
         if (isDraining) void session.drain(0)
@@ -157,6 +167,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   return {
     listening: listeners.map(({ transport, port, url }) => ({ transport, port, url })),
     metricsPort: metricsServer?.port,
+    reload: () => certificates.reload(),
     async close(drainTimeout = config.drainTimeout) {
       isDraining = true
       for (const listener of listeners) listener.close()
@@ -165,9 +176,29 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       statusLists.close()
       policies.close()
       jwks.close()
+      certificates.close()
       await metricsServer?.close()
       log('stopped')
     },
+  }
+}
+
+/** The certificates of the doors; a StartError says which files are not good. */
+function openDoorCertificates({ door }: ProxyConfig, onReload: (reload: Reload) => void) {
+  const nameOf = (file: string) => {
+    if (file === door.clientAuthorities) return 'MQTT_TLS_CLIENT_CA_FILE'
+    const isKey = door.certificates.some(({ key }) => key === file)
+    return isKey ? 'MQTT_TLS_KEY_FILE' : 'MQTT_TLS_CERT_FILE'
+  }
+  try {
+    return openCertificates(door, onReload)
+  } catch (error) {
+    if (!(error instanceof FileFaults)) throw error
+    const faults = error.faults.map(({ file, message: problem }) => {
+      const name = nameOf(file)
+      return describeFault({ name, problem, example: PROXY_VARIABLES[name].example })
+    })
+    throw new StartError(faults.join('\n'))
   }
 }
 
@@ -265,7 +296,7 @@ async function main(): Promise<void> {
     proxy = await startProxy(reading.config)
   } catch (error) {
     if (!(error instanceof StartError)) throw error
-    exitWithFaults([error.message])
+    exitWithFaults(error.message.split('\n'))
   }
 
   let isStopping = false
@@ -281,11 +312,20 @@ async function main(): Promise<void> {
   // The parent that started this program and talks to it is gone, and nobody else will end it.
   process.on('disconnect', () => isStopping || stop('SIGTERM'))
 
-  const portsOf = (transport: 'tcp' | 'ws') =>
+  // A reload that is not possible changes nothing, and says so.
+  process.on('SIGHUP', () => proxy.reload())
+
+  const portsOf = (transport: Transport) =>
     proxy.listening.filter((one) => one.transport === transport).map(({ port }) => port)
   process.send?.({
     ready: true,
-    ports: { mqtt: portsOf('tcp'), ws: portsOf('ws'), metrics: proxy.metricsPort },
+    ports: {
+      mqtt: portsOf('tcp'),
+      mqtts: portsOf('tls'),
+      ws: portsOf('ws'),
+      wss: portsOf('wss'),
+      metrics: proxy.metricsPort,
+    },
     urls: proxy.listening.map(({ url }) => url),
   })
 }

@@ -235,6 +235,8 @@ const PROXY_FLOORS = [
   'tokens',
   'wire',
   'config.ts',
+  'door_variables.ts',
+  'variables.ts',
   'addresses.ts',
 ]
 

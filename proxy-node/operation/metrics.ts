@@ -3,8 +3,8 @@
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //
-// Every label has few values, and all of them stand in the source: nothing that a client sends can
-// make a new one. A number per packet is a plain one, put into the registry when it is scraped.
+// Every label has few values, which stand in the source or in the settings: nothing that a client
+// sends can make one. A number per packet is a plain one, put into the registry at the scrape.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
@@ -12,8 +12,10 @@ import type { Refresh } from '../tokens/jwks.ts'
 import type { PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
+import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
 import type { Dial } from '../transport/upstream.ts'
+import type { Reload } from '../transport/watched_files.ts'
 
 export type Metrics = {
   readonly sessionEvents: SessionEvents
@@ -23,6 +25,9 @@ export type Metrics = {
   jwksRefreshed(refresh: Refresh): void
   listRefreshed(refresh: ListRefresh): void
   policyFetched(fetch: PolicyFetch): void
+  certificatesReloaded(reload: Reload): void
+  /** Reads when each runs out when it is scraped. */
+  watchCertificates(certificates: Pick<DoorCertificates, 'inForce'>): void
   /** Reads the age of the lists when it is scraped. */
   watchLists(lists: Pick<StatusLists, 'age' | 'count'>): void
   /** Gives the same verifier, with its time measured. */
@@ -54,7 +59,7 @@ export function createMetrics(): Metrics {
   })
   const drops = new Counter({
     name: 'mproxy_connections_dropped_total',
-    help: 'Client connections that were closed before a byte was read, by reason',
+    help: 'Client connections that were closed before a byte of MQTT was read, by reason',
     labelNames: ['reason'],
     registers,
   })
@@ -106,6 +111,12 @@ export function createMetrics(): Metrics {
   const policyFetches = new Counter({
     name: 'mproxy_policy_fetches_total',
     help: 'Attempts to fetch a policy that tokens name by reference, by outcome',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const certificateReloads = new Counter({
+    name: 'mproxy_tls_reloads_total',
+    help: 'Times that the files of TLS were read anew: loaded, or kept as they were',
     labelNames: ['outcome'],
     registers,
   })
@@ -242,6 +253,20 @@ export function createMetrics(): Metrics {
     policyFetched({ outcome }) {
       policyFetches.inc({ outcome })
     },
+    certificatesReloaded({ outcome }) {
+      certificateReloads.inc({ outcome })
+    },
+    watchCertificates(certificates) {
+      new Gauge({
+        name: 'mproxy_tls_certificate_expiry_timestamp_seconds',
+        help: 'When the certificate of a file runs out',
+        labelNames: ['file'],
+        registers,
+        collect() {
+          for (const { file, expires_at } of certificates.inForce()) this.set({ file }, expires_at)
+        },
+      })
+    },
     watchLists(lists) {
       new Gauge({
         name: 'mproxy_status_lists',
@@ -262,14 +287,14 @@ export function createMetrics(): Metrics {
     },
     timeVerifier(verifier) {
       return {
-        verify(token, clientCertificate) {
+        verify(token) {
           const start = performance.now()
           const note = (result: Verification) => {
             const seconds = (performance.now() - start) / 1000
             verification.observe({ result: result.ok ? 'ok' : 'refused' }, seconds)
             return result
           }
-          const result = verifier.verify(token, clientCertificate)
+          const result = verifier.verify(token)
           return result instanceof Promise ? result.then(note) : note(result)
         },
       }

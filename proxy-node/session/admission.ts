@@ -3,8 +3,16 @@
 // gate.ts's, the connection itself is session.ts's.
 
 import type { SessionLimits } from '../config.ts'
-import { findToken, type GateRefusal, judgeConnect, judgeWill, refuseToken } from '../gate.ts'
+import {
+  findToken,
+  type GateRefusal,
+  judgeBinding,
+  judgeConnect,
+  judgeWill,
+  refuseToken,
+} from '../gate.ts'
 import type { Identity, Verification, Verifier } from '../tokens/verifier.ts'
+import type { Arrival } from '../transport/byte_stream.ts'
 import { type Connect, writeRefusal } from '../wire/connect_codec.ts'
 import {
   BAD_USER_NAME_OR_PASSWORD,
@@ -21,8 +29,7 @@ export type AdmissionParts = {
   limits: SessionLimits
   /** Random bytes, for the ids that mProxy assigns. */
   random: (bytes: number) => Uint8Array
-  /** Reserved: DER of the certificate that the TLS connection proved. No listener gives one yet. */
-  clientCertificate?: Uint8Array
+  arrival?: Pick<Arrival, 'thumbprint'>
 }
 
 const ID_BYTES = 9
@@ -52,7 +59,7 @@ export async function admit(connect: Connect, parts: AdmissionParts): Promise<Ad
 
 /** Answers in bounded time, however long the verifier fetches keys. */
 export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<Verification> {
-  const { verifier, clientCertificate, limits } = parts
+  const { verifier, arrival, limits } = parts
   const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(unavailable), limits.connect_timeout_ms)
@@ -60,7 +67,7 @@ export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<
       clearTimeout(timer)
       resolve(verification)
     }
-    const verify = async () => verifier.verify(token, clientCertificate)
+    const verify = async () => judgeBinding(await verifier.verify(token), arrival?.thumbprint)
     verify().then(settle, () => settle(unavailable))
   })
 }

@@ -9,7 +9,7 @@
 
 import type { Withdrawal } from '../tokens/status_lists.ts'
 import type { Identity } from '../tokens/verifier.ts'
-import type { ByteStream } from '../transport/byte_stream.ts'
+import type { Arrival, ByteStream } from '../transport/byte_stream.ts'
 import type { Dial, Upstream } from '../transport/upstream.ts'
 import {
   type Connack,
@@ -77,8 +77,8 @@ export type SessionParts = AdmissionParts & {
   now: () => number
   /** Calls back once when the token of the session counts no more; the answer takes it back. */
   watchStatus: (identity: Identity, withdraw: (why: Withdrawal) => void) => () => void
-  /** Address of the client where the stream does not know it (WebSocket). */
-  remoteAddress?: string
+  /** undefined: the stream knows the address, and came in just now. */
+  arrival?: Arrival
 }
 
 let lastId = 0
@@ -121,7 +121,7 @@ export class Session implements SessionFacts {
     const { limits } = parts
     this.#parts = parts
     this.#client = stream
-    this.remoteAddress = parts.remoteAddress ?? stream.remoteAddress
+    this.remoteAddress = parts.arrival?.address ?? stream.remoteAddress
     this.opened_at = parts.now()
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
@@ -129,7 +129,8 @@ export class Session implements SessionFacts {
     const { connect_packet_max } = limits
     this.#fromClient = new Scanner(ONLY_CONNECT, connect_packet_max, connect_packet_max, true)
     this.#toClient = new Outlet(stream)
-    this.#deadline_at = performance.now() + limits.connect_timeout_ms
+    this.#deadline_at =
+      limits.connect_timeout_ms + (parts.arrival?.accepted_at ?? performance.now())
     this.#deadlines = new Deadlines(limits, parts.now)
     stream.on('error', () => {}) // `close` follows
     stream.once('close', () => this.#clientClosed())

@@ -8,8 +8,15 @@ import type { Duplex } from 'node:stream'
  */
 export type ByteStream = Duplex & { readonly remoteAddress?: string | undefined }
 
+/** Facts about a connection from accept on. */
+export type Arrival = {
+  /** Monotonic milliseconds. */
+  readonly accepted_at: number
+  /** The true client's. */
+  readonly address: string | undefined
+  /** Thumbprint (`x5t#S256`) of the certificate that the client proved. */
+  readonly thumbprint: string | undefined
+}
+
 /** Opens a session on `stream`. Its `version` stays 0 until a CONNECT was read. */
-export type OpenSession = (
-  stream: ByteStream,
-  remoteAddress: string | undefined,
-) => { readonly version: number }
+export type OpenSession = (stream: ByteStream, arrival: Arrival) => { readonly version: number }

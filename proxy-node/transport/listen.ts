@@ -1,29 +1,47 @@
 // Streams to both sides: clients come in, brokers are dialled.
-//   listen.ts: the listeners of MQTT_LISTEN, and room for connections; websocket.ts: ws://
+//   listen.ts: the listeners of MQTT_LISTEN, and room for connections; websocket.ts: ws://, wss://
+//   certificates.ts: TLS at the doors; watched_files.ts: files that are read anew when they change
 //   upstream.ts: the brokers of MQTT_UPSTREAM; byte_stream.ts: the type that a session is opened on
 // Leaves everything that is said on a stream to session/.
 //
 // Room for connections is counted over all listeners, and for one address.
 
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import type { ListenAddress } from '../addresses.ts'
-import type { OpenSession } from './byte_stream.ts'
+import type { DoorConfig } from '../door_variables.ts'
+import type { Arrival, OpenSession } from './byte_stream.ts'
+import { type DoorCertificates, provedThumbprint } from './certificates.ts'
 import { createWebSocketListener, type WebSocketOptions } from './websocket.ts'
 
 export type Transport = ListenAddress['transport']
 
-/** Reasons why a connection was closed before a byte of it was read. */
-export type AcceptRefusal = 'too_many' | 'too_many_from_address' | 'accept_failed'
+/** Reasons why a connection was closed before a byte of MQTT was read. */
+export type AcceptRefusal =
+  | 'too_many'
+  | 'too_many_from_address'
+  | 'accept_failed'
+  | 'tls_handshake'
+  | 'client_certificate'
+  | 'timeout'
+
+/** Beside the reason: the client, and the code of the fault where the system has one. */
+export type AcceptRefused = (reason: AcceptRefusal, remote?: string, fault?: string) => void
 
 export type ListenOptions = {
   connectionsMax: number
   /** 0 is no limit */
   connectionsPerAddress: number
-  webSocket: Omit<WebSocketOptions, 'path' | 'openSession'>
+  /** milliseconds from accept to the session, and for its CONNECT */
+  connectTimeout: number
+  door: DoorConfig
+  certificates: DoorCertificates
+  webSocket: Omit<WebSocketOptions, 'path' | 'tls' | 'openSession'>
   openSession: OpenSession
   onOpened: (transport: Transport) => void
   onClosed: (transport: Transport) => void
-  onRefused: (reason: AcceptRefusal) => void
+  onRefused: AcceptRefused
 }
 
 export type Listener = {
@@ -68,24 +86,26 @@ function openListener(
   capacity: Capacity,
   options: ListenOptions,
 ): Promise<Listener> {
-  const { transport, host, port, path } = address
-  const server =
-    transport === 'ws'
-      ? createWebSocketListener({ ...options.webSocket, path, openSession: options.openSession })
-      : createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
+  const { host, port } = address
+  const arrivals = createArrivals(options)
+  const server = createDoor(address, arrivals, options)
+  watchHandshakes(server, address, options)
+  const { transport } = address
 
-  // Ahead of the HTTP server's own listener; the socket it gets may then be destroyed already.
+  // Ahead of the listeners of TLS and HTTP; the socket they get may then be destroyed already.
   server.prependListener('connection', (socket: Socket) => {
     const refusal = capacity.take(socket)
     if (refusal !== undefined) {
-      options.onRefused(refusal)
+      options.onRefused(refusal, socket.remoteAddress)
       socket.on('error', () => {})
       socket.destroy()
       return
     }
     options.onOpened(transport)
     socket.once('close', () => options.onClosed(transport))
-    if (transport === 'tcp') options.openSession(socket, socket.remoteAddress)
+    const arrival = { accepted_at: performance.now(), address: socket.remoteAddress }
+    if (transport === 'tcp') options.openSession(socket, { ...arrival, thumbprint: undefined })
+    else arrivals.add(socket, arrival)
   })
   // Too many clients at once must wait in the system's queue, not be turned away by it.
   const backlog = 4096
@@ -103,10 +123,92 @@ function openListener(
   })
 }
 
+/** The server of one address. */
+function createDoor(address: ListenAddress, arrivals: Arrivals, options: ListenOptions): Server {
+  const { transport, path } = address
+  const { certificates, connectTimeout } = options
+  const openSession = (stream: Duplex, socket: Socket) =>
+    options.openSession(stream, arrivals.take(socket))
+  if (transport === 'ws' || transport === 'wss') {
+    const tls = { ...certificates.options, handshakeTimeout: connectTimeout }
+    return createWebSocketListener({
+      ...options.webSocket,
+      path,
+      tls: transport === 'wss' ? tls : undefined,
+      openSession,
+    })
+  }
+  const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
+  if (transport === 'tcp') return createServer(tcp)
+  return createTlsServer(
+    { ...tcp, ...certificates.options, handshakeTimeout: connectTimeout },
+    (socket) => {
+      if (!socket.destroyed) openSession(socket, socket)
+    },
+  )
+}
+
+/** Keeps the certificates of a server with TLS, and turns away clients whose own is not good. */
+function watchHandshakes(server: Server, { transport }: ListenAddress, options: ListenOptions) {
+  if (transport !== 'tls' && transport !== 'wss') return
+  const { door, certificates, onRefused } = options
+  const tlsServer = server as TlsServer
+  certificates.serve(tlsServer)
+  // Ahead of HTTP's own listener.
+  tlsServer.prependListener('secureConnection', (socket) => {
+    if (provedThumbprint(socket, door) !== false) return
+    socket.on('error', () => {})
+    onRefused('client_certificate', socket.remoteAddress, String(socket.authorizationError))
+    socket.destroy()
+  })
+  tlsServer.on('tlsClientError', (error: Error & { code?: string }, socket) => {
+    onRefused('tls_handshake', socket.remoteAddress, error.code)
+    socket.destroy()
+  })
+}
+
+/** Connections between accept and their session. */
+type Arrivals = {
+  add(socket: Socket, arrival: Omit<Arrival, 'thumbprint'>): void
+  /** `socket` may be the one that TLS made of it. */
+  take(socket: Socket): Arrival
+}
+
+function createArrivals({ connectTimeout, door, onRefused }: ListenOptions): Arrivals {
+  const waiting = new Map<string, { arrival: Omit<Arrival, 'thumbprint'>; timer: NodeJS.Timeout }>()
+  // Both ends of TLS have the same one, and no two connections of a listener do.
+  const nameOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
+  return {
+    add(socket, arrival) {
+      const name = nameOf(socket)
+      const timer = setTimeout(() => {
+        onRefused('timeout', arrival.address)
+        socket.destroy()
+      }, connectTimeout)
+      waiting.set(name, { arrival, timer })
+      socket.once('close', () => {
+        clearTimeout(timer)
+        if (waiting.get(name)?.timer === timer) waiting.delete(name)
+      })
+    },
+    take(socket) {
+      const found = waiting.get(nameOf(socket))
+      waiting.delete(nameOf(socket))
+      clearTimeout(found?.timer)
+      const thumbprint = 'encrypted' in socket ? provedThumbprint(socket as TLSSocket, door) : false
+      return {
+        accepted_at: found?.arrival.accepted_at ?? performance.now(),
+        address: found?.arrival.address,
+        thumbprint: thumbprint === false ? undefined : thumbprint,
+      }
+    },
+  }
+}
+
 function describe(server: Server, { transport, host, port, path }: ListenAddress): Listener {
   const place = server.address()
   const actual = typeof place === 'object' && place !== null ? place.port : port
-  const scheme = transport === 'ws' ? 'ws' : 'mqtt'
+  const scheme = { tcp: 'mqtt', tls: 'mqtts', ws: 'ws', wss: 'wss' }[transport]
   return {
     transport,
     url: `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${actual}${path}`,

@@ -5,10 +5,18 @@
 // attaches by itself as it does cookies, so another site's page gains nothing by connecting from
 // here.
 
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { TlsOptions } from 'node:tls'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
-import type { OpenSession } from './byte_stream.ts'
 
 export type WebSocketOptions = {
   path: string
@@ -19,7 +27,9 @@ export type WebSocketOptions = {
   /** bytes before CONNECT was read */
   unreadMax: number
   bufferSize: number
-  openSession: OpenSession
+  /** undefined: without TLS */
+  tls: TlsOptions | undefined
+  openSession: (stream: Duplex, socket: Socket) => { readonly version: number }
 }
 
 const SUBPROTOCOL = 'mqtt' // [MQTT-6.0.0-3], [MQTT-6.0.0-4]
@@ -37,20 +47,22 @@ export function createWebSocketListener(options: WebSocketOptions): Server {
     maxBufferedChunks: 65_536,
     handleProtocols: () => SUBPROTOCOL,
   })
-  const server = createServer(
-    {
-      headersTimeout: options.upgradeTimeout,
-      requestTimeout: options.upgradeTimeout,
-      connectionsCheckingInterval: 1000,
-      maxHeaderSize: UPGRADE_OVERHEAD,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 60_000,
-    },
-    (_request, response) => {
-      response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end()
-    },
-  )
+  const http = {
+    headersTimeout: options.upgradeTimeout,
+    requestTimeout: options.upgradeTimeout,
+    connectionsCheckingInterval: 1000,
+    maxHeaderSize: UPGRADE_OVERHEAD,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+  }
+  const answer = (_request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end()
+  }
+  const server =
+    options.tls === undefined
+      ? createServer(http, answer)
+      : createSecureServer({ ...http, ...options.tls }, answer)
   server.on('upgrade', (request, socket, head) => {
     const fault = findUpgradeFault(request, options.path)
     if (fault !== undefined) return refuseUpgrade(socket as Socket, fault)
@@ -85,7 +97,7 @@ function openWebSocket(webSocket: WebSocket, socket: Socket, options: WebSocketO
   const stream = createWebSocketStream(webSocket, { highWaterMark: options.bufferSize })
   // The session listens too; this one stays, because a broken frame may come after its end.
   stream.on('error', () => {})
-  const session = options.openSession(stream, socket.remoteAddress)
+  const session = options.openSession(stream, socket)
 
   // One message may be as large as the largest packet, but an unknown client may not fill it.
   const allowance = socket.bytesRead + options.unreadMax + UPGRADE_OVERHEAD

@@ -3,6 +3,7 @@
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
 import { CLAIM_GUARDS } from './guards_claims.ts'
+import { DOORS } from './guards_doors.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
@@ -6631,6 +6632,7 @@ export const GUARDS: readonly Guard[] = [
   ...GUARDIANS,
   ...NEW_PASSWORDS,
   ...DEVICES,
+  ...DOORS,
   ...REGISTRY,
   ...KINDS,
   ...SIGNING_KEYS,

@@ -53,6 +53,7 @@ describe('the defaults', () => {
         { transport: 'tcp', host: '127.0.0.1', port: 1883, path: '' },
         { transport: 'ws', host: '127.0.0.1', port: 8083, path: '/mqtt' },
       ],
+      door: { certificates: [], clientCertificates: 'off', clientAuthorities: undefined },
       upstream: [{ tls: false, host: '127.0.0.1', port: 1884 }],
       metrics: { host: '127.0.0.1', port: 9464 },
       connectionsMax: undefined,
@@ -82,6 +83,24 @@ describe('addresses', () => {
     ])
   })
 
+  test('listeners with TLS, and their usual ports', () => {
+    const [MQTT_TLS_CERT_FILE, MQTT_TLS_KEY_FILE] = ['a.pem, b.pem', 'a.key,b.key']
+    const { listen, door } = read({
+      MQTT_LISTEN: 'mqtts://h,wss://h/mqtt',
+      MQTT_TLS_CERT_FILE,
+      MQTT_TLS_KEY_FILE,
+    })
+    expect(listen).toEqual([
+      { transport: 'tls', host: 'h', port: 8883, path: '' },
+      { transport: 'wss', host: 'h', port: 443, path: '/mqtt' },
+    ])
+    expect(door.certificates).toEqual([
+      { certificate: 'a.pem', key: 'a.key' },
+      { certificate: 'b.pem', key: 'b.key' },
+    ])
+    expect(read({ MQTT_TLS_CLIENT_CA_FILE: 'c' }).door.clientCertificates).toBe('optional')
+  })
+
   test('listeners of both kinds, on free ports and on IPv6', () => {
     const { listen } = read({ MQTT_LISTEN: 'mqtt://[::1]:0,ws://0.0.0.0:0/a/b,ws://h,mqtt://h' })
     expect(listen).toEqual([
@@ -102,12 +121,11 @@ describe('addresses', () => {
   })
 
   test.each([
-    ['MQTT_LISTEN', 'mqtts://127.0.0.1:8883', 'TLS'],
-    ['MQTT_LISTEN', 'wss://127.0.0.1:8084/mqtt', 'TLS'],
-    ['MQTT_LISTEN', '127.0.0.1:1883', 'mqtt:// or ws://'],
-    ['MQTT_LISTEN', 'http://127.0.0.1:1883', 'mqtt:// or ws://'],
-    ['MQTT_LISTEN', 'mqtt://:1883', 'mqtt:// or ws://'],
-    ['MQTT_LISTEN', 'mqtt://h:65536', 'mqtt:// or ws://'],
+    ['MQTT_LISTEN', '127.0.0.1:1883', 'ws:// or wss://'],
+    ['MQTT_LISTEN', 'http://127.0.0.1:1883', 'ws:// or wss://'],
+    ['MQTT_LISTEN', 'mqtt://:1883', 'ws:// or wss://'],
+    ['MQTT_LISTEN', 'mqtt://h:65536', 'ws:// or wss://'],
+    ['MQTT_LISTEN', 'mqtts://h:1/x', 'path'],
     ['MQTT_LISTEN', 'mqtt://h:1/x', 'path'],
     ['MQTT_LISTEN', 'mqtt://h:1?x', 'no query'],
     ['MQTT_LISTEN', 'mqtt://u@h:1', 'no user'],
@@ -183,6 +201,7 @@ describe('numbers and choices', () => {
     ['MQTT_DRAIN_TIMEOUT', 'forever'],
     ['MQTT_DENIED_PUBLISH', 'ignore'],
     ['MQTT_DENIED_RESUMED_DELIVERY', 'close'],
+    ['MQTT_TLS_CLIENT_CERTIFICATES', 'yes'],
     ['MQTT_KEEPALIVE_MAX', '65536'],
     ['MQTT_SUBSCRIPTIONS_MAX', '0'],
     ['MQTT_STALL_TIMEOUT', '0'],
@@ -231,7 +250,7 @@ describe('faults', () => {
     const faults = faultsOf({
       ISSUER: 'x',
       JWKS_URI: 'y',
-      MQTT_LISTEN: 'mqtts://h:1,zzz',
+      MQTT_LISTEN: 'yyy,zzz',
       METRICS_LISTEN: '?',
       MQTT_DRAIN_TIMEOUT: '?',
     })
@@ -240,7 +259,7 @@ describe('faults', () => {
       ['ISSUER', 'JWKS_URI', 'METRICS_LISTEN', 'MQTT_DRAIN_TIMEOUT', 'MQTT_LISTEN', 'MQTT_UPSTREAM'] //
         .sort(),
     )
-    expect(faults.find((fault) => fault.startsWith('MQTT_LISTEN'))).toMatch(/TLS.*, and "zzz"/)
+    expect(faults.find((fault) => fault.startsWith('MQTT_LISTEN'))).toMatch(/yyy.*, and "zzz"/)
   })
 
   test.each([

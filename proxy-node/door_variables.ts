@@ -1,0 +1,97 @@
+// Variables of the doors: certificates, and those who come in by them. Their place in the table of
+// all variables, and the reading of it, is config.ts's.
+
+import { type ListenAddress, quote, type Reading, readList } from './addresses.ts'
+import { oneOf, optional } from './variables.ts'
+
+/** Whether clients are asked for a certificate of their own. */
+export type ClientCertificates = 'off' | 'optional' | 'required'
+
+export type CertificatePair = { certificate: string; key: string }
+
+export type DoorConfig = {
+  /** Paths of PEM files, the first for clients that name no server or one that is not there. */
+  certificates: CertificatePair[]
+  clientCertificates: ClientCertificates
+  /** Path of a PEM file; undefined: any certificate, as tokens name the very one. */
+  clientAuthorities: string | undefined
+}
+
+export const DOOR_VARIABLES = {
+  MQTT_TLS_CERT_FILE: optional('required by `mqtts://` and `wss://`', {
+    example: '/etc/mproxy/site.pem',
+    meaning:
+      "files with mProxy's certificates and their chains, PEM, comma-separated. The one whose name " +
+      'the client asks for is used (SNI), else the first. All files of TLS are read anew when they ' +
+      'change, or by SIGHUP; a file that is not good changes nothing',
+    read: (text) => readList(text, readFile),
+  }),
+  MQTT_TLS_KEY_FILE: optional('required by `mqtts://` and `wss://`', {
+    example: '/etc/mproxy/site.key',
+    meaning: 'files with the private keys, PEM, in the order of the certificates',
+    read: (text) => readList(text, readFile),
+  }),
+  MQTT_TLS_CLIENT_CERTIFICATES: optional('`off`, or `optional` with `MQTT_TLS_CLIENT_CA_FILE`', {
+    example: 'optional',
+    meaning:
+      'whether clients are asked for a certificate: `off`, `optional` or `required`. A token that is ' +
+      'bound to one (`cnf.x5t#S256`) is only accepted on a connection that proves it',
+    read: oneOf<ClientCertificates>(['off', 'optional', 'required']),
+  }),
+  MQTT_TLS_CLIENT_CA_FILE: optional('any certificate', {
+    example: '/etc/mproxy/clients.pem',
+    meaning:
+      'a file with the authorities, PEM, that certificates of clients must come from. Without it ' +
+      'every certificate is let in, since a token names the very one that it is bound to',
+    read: readFile,
+  }),
+} as const
+
+export type DoorReadings = {
+  MQTT_LISTEN?: ListenAddress[] | undefined
+  MQTT_TLS_CERT_FILE?: string[] | undefined
+  MQTT_TLS_KEY_FILE?: string[] | undefined
+  MQTT_TLS_CLIENT_CERTIFICATES?: ClientCertificates | undefined
+  MQTT_TLS_CLIENT_CA_FILE?: string | undefined
+}
+
+const isTls = ({ transport }: ListenAddress) => transport === 'tls' || transport === 'wss'
+
+/** Faults that no variable has by itself. `faulty`: the names of those that have one already. */
+export function findDoorFaults(
+  readings: DoorReadings,
+  faulty: readonly string[],
+): { name: keyof typeof DOOR_VARIABLES; problem: string }[] {
+  const { MQTT_LISTEN: listen = [], MQTT_TLS_CERT_FILE, MQTT_TLS_KEY_FILE } = readings
+  if (!listen.some(isTls)) return []
+  const named = { MQTT_TLS_CERT_FILE, MQTT_TLS_KEY_FILE }
+  const lacking = (['MQTT_TLS_CERT_FILE', 'MQTT_TLS_KEY_FILE'] as const)
+    .filter((name) => named[name] === undefined && !faulty.includes(name))
+    .map((name) => ({ name, problem: 'is required by mqtts:// and wss:// in MQTT_LISTEN' }))
+  const [certificates, keys] = [MQTT_TLS_CERT_FILE?.length, MQTT_TLS_KEY_FILE?.length]
+  if (certificates === undefined || keys === undefined || certificates === keys) return lacking
+  const problem = `names ${keys} files, and MQTT_TLS_CERT_FILE names ${certificates}`
+  return [...lacking, { name: 'MQTT_TLS_KEY_FILE', problem }]
+}
+
+export function doorOf(readings: DoorReadings): DoorConfig {
+  const keys = readings.MQTT_TLS_KEY_FILE ?? []
+  const clientAuthorities = readings.MQTT_TLS_CLIENT_CA_FILE
+  return {
+    certificates: (readings.MQTT_TLS_CERT_FILE ?? []).flatMap((certificate, i) => {
+      const key = keys[i]
+      return key === undefined ? [] : [{ certificate, key }]
+    }),
+    clientCertificates:
+      readings.MQTT_TLS_CLIENT_CERTIFICATES ??
+      (clientAuthorities === undefined ? 'off' : 'optional'),
+    clientAuthorities,
+  }
+}
+
+function readFile(text: string): Reading<string> {
+  if (text === '') return { problem: 'an entry is empty' }
+  return text.length > 1024 || text.includes('\0')
+    ? { problem: `${quote(text)} is not the path of a file` }
+    : { value: text }
+}
