@@ -15,6 +15,8 @@ export type DoorConfig = {
   clientCertificates: ClientCertificates
   /** Path of a PEM file; undefined: any certificate, as tokens name the very one. */
   clientAuthorities: string | undefined
+  /** Pages that may connect; undefined: those of any origin. */
+  origins: string[] | undefined
 }
 
 export const DOOR_VARIABLES = {
@@ -45,6 +47,13 @@ export const DOOR_VARIABLES = {
       'every certificate is let in, since a token names the very one that it is bound to',
     read: readFile,
   }),
+  MQTT_WS_ORIGINS: optional('any', {
+    example: 'https://app.example.com',
+    meaning:
+      'the origins, comma-separated, whose pages may connect by `ws://` and `wss://`. Programs, ' +
+      'which say no origin, are let in all the same',
+    read: (text) => readList(text, readOrigin),
+  }),
 } as const
 
 export type DoorReadings = {
@@ -53,6 +62,7 @@ export type DoorReadings = {
   MQTT_TLS_KEY_FILE?: string[] | undefined
   MQTT_TLS_CLIENT_CERTIFICATES?: ClientCertificates | undefined
   MQTT_TLS_CLIENT_CA_FILE?: string | undefined
+  MQTT_WS_ORIGINS?: string[] | undefined
 }
 
 const isTls = ({ transport }: ListenAddress) => transport === 'tls' || transport === 'wss'
@@ -86,7 +96,18 @@ export function doorOf(readings: DoorReadings): DoorConfig {
       readings.MQTT_TLS_CLIENT_CERTIFICATES ??
       (clientAuthorities === undefined ? 'off' : 'optional'),
     clientAuthorities,
+    origins: readings.MQTT_WS_ORIGINS,
   }
+}
+
+function readOrigin(text: string): Reading<string> {
+  if (text === '') return { problem: 'an entry is empty' }
+  const url = URL.parse(text)
+  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && !/[?#@]/.test(text)
+  if (!isOrigin || url.pathname !== '/' || text.endsWith('/')) {
+    return { problem: `${quote(text)} is not an origin that begins with https:// or http://` }
+  }
+  return { value: url.origin }
 }
 
 function readFile(text: string): Reading<string> {

@@ -137,6 +137,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
         messageMax: Math.max(config.limits.packet_max, config.limits.connect_packet_max),
         unreadMax: config.limits.connect_packet_max,
         bufferSize: config.limits.buffer_high_water,
+        closeTimeout: config.limits.close_grace_ms,
       },
       openSession(stream, arrival) {
         const session = new Session(stream, { ...parts, arrival })

@@ -25,6 +25,8 @@ export type AcceptRefusal =
   | 'tls_handshake'
   | 'client_certificate'
   | 'timeout'
+  | 'upgrade'
+  | 'origin'
 
 /** Beside the reason: the client, and the code of the fault where the system has one. */
 export type AcceptRefused = (reason: AcceptRefusal, remote?: string, fault?: string) => void
@@ -37,7 +39,7 @@ export type ListenOptions = {
   connectTimeout: number
   door: DoorConfig
   certificates: DoorCertificates
-  webSocket: Omit<WebSocketOptions, 'path' | 'tls' | 'openSession'>
+  webSocket: Omit<WebSocketOptions, 'path' | 'tls' | 'origins' | 'openSession' | 'onRefused'>
   openSession: OpenSession
   onOpened: (transport: Transport) => void
   onClosed: (transport: Transport) => void
@@ -126,7 +128,7 @@ function openListener(
 /** The server of one address. */
 function createDoor(address: ListenAddress, arrivals: Arrivals, options: ListenOptions): Server {
   const { transport, path } = address
-  const { certificates, connectTimeout } = options
+  const { certificates, connectTimeout, door, onRefused } = options
   const openSession = (stream: Duplex, socket: Socket) =>
     options.openSession(stream, arrivals.take(socket))
   if (transport === 'ws' || transport === 'wss') {
@@ -134,6 +136,8 @@ function createDoor(address: ListenAddress, arrivals: Arrivals, options: ListenO
     return createWebSocketListener({
       ...options.webSocket,
       path,
+      origins: door.origins,
+      onRefused,
       tls: transport === 'wss' ? tls : undefined,
       openSession,
     })

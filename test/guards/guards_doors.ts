@@ -48,4 +48,13 @@ export const DOORS: readonly Guard[] = [
     test: 'proxy-node/transport/tls',
     title: 'in its time',
   },
+  {
+    name: 'page-of-another-origin',
+    attack: 'a page elsewhere that connects from the browser of somebody within the network',
+    file: 'proxy-node/transport/websocket.ts',
+    from: 'origins === undefined || origin === undefined || origins.includes(origin)',
+    to: 'true',
+    test: 'proxy-node/transport/websocket',
+    title: 'of another origin',
+  },
 ]

@@ -53,7 +53,12 @@ describe('the defaults', () => {
         { transport: 'tcp', host: '127.0.0.1', port: 1883, path: '' },
         { transport: 'ws', host: '127.0.0.1', port: 8083, path: '/mqtt' },
       ],
-      door: { certificates: [], clientCertificates: 'off', clientAuthorities: undefined },
+      door: {
+        certificates: [],
+        clientCertificates: 'off',
+        clientAuthorities: undefined,
+        origins: undefined,
+      },
       upstream: [{ tls: false, host: '127.0.0.1', port: 1884 }],
       metrics: { host: '127.0.0.1', port: 9464 },
       connectionsMax: undefined,
