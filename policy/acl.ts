@@ -5,6 +5,7 @@
 // Some brokers rewrite a space (`$queue/F`, `$delayed/N/T`). A rule that spells such a space grants
 // what the broker makes of it: other rules for F or T are not looked up.
 
+import { RuleList } from './rule_index.ts'
 import {
   coversFilter,
   isTopicFilter,
@@ -28,8 +29,8 @@ export type AclRule = {
 /** A claim after reading: its rules, and the same rules sorted by action for judging. */
 export type Acl = {
   readonly rules: readonly AclRule[]
-  readonly publish: readonly JudgedRule[]
-  readonly subscribe: readonly JudgedRule[]
+  readonly publish: RuleList<JudgedRule>
+  readonly subscribe: RuleList<JudgedRule>
 }
 
 type JudgedRule = {
@@ -54,7 +55,7 @@ export function parseAcl(
   claim: unknown,
   maxRules: number = MAX_RULES,
 ): { readonly acl: Acl } | { readonly fault: string } {
-  if (claim === undefined) return { acl: { rules: [], publish: [], subscribe: [] } }
+  if (claim === undefined) return { acl: makeAcl([], [], []) }
   if (!Array.isArray(claim)) return { fault: 'acl is not a list' }
   if (claim.length > maxRules) return { fault: `acl has more than ${maxRules} rules` }
   const rules: AclRule[] = []
@@ -74,8 +75,14 @@ export function parseAcl(
     if (rule.action !== 'subscribe') publish.push(judged)
     if (rule.action !== 'publish') subscribe.push(judged)
   }
-  return { acl: { rules, publish, subscribe } }
+  return { acl: makeAcl(rules, publish, subscribe) }
 }
+
+const makeAcl = (
+  rules: readonly AclRule[],
+  publish: readonly JudgedRule[],
+  subscribe: readonly JudgedRule[],
+): Acl => ({ rules, publish: new RuleList(publish), subscribe: new RuleList(subscribe) })
 
 /**
  * Reads one rule, with its variables filled in. The fault begins with the member that it is about
@@ -148,7 +155,7 @@ export function orderAcl(rules: readonly AclRule[]): AclRule[] {
  */
 export function mayPublish(acl: Acl, topic: string, qos: Qos, retain: boolean): boolean {
   if (!isTopicName(topic)) return false
-  for (const rule of acl.publish) {
+  for (const rule of acl.publish.near(topic)) {
     if ((rule.qos & (1 << qos)) === 0) continue
     if (rule.retain !== null && rule.retain !== retain) continue
     if (matchesTopic(rule.topic, topic)) return rule.allow
@@ -165,7 +172,7 @@ export function maySubscribe(acl: Acl, requested: string, qos: Qos): boolean {
   const subscription = parseSubscription(requested)
   if (subscription === null) return false
   const { filter } = subscription
-  for (const rule of acl.subscribe) {
+  for (const rule of acl.subscribe.near(filter)) {
     if (!rule.allow) {
       if (overlapsFilter(rule.topic, filter)) return false
     } else if ((rule.qos & (1 << qos)) !== 0 && coversFilter(rule.topic, filter)) {
@@ -179,18 +186,20 @@ export function maySubscribe(acl: Acl, requested: string, qos: Qos): boolean {
 type OpenRule = { readonly topic: string; readonly qos: number; readonly at: number }
 
 /** The allowances of a list that no denial before them covers. Looked for once for each list. */
-const openRules = new WeakMap<Acl, readonly OpenRule[]>()
+const openRules = new WeakMap<Acl, RuleList<OpenRule>>()
 
-function findOpenRules(acl: Acl): readonly OpenRule[] {
+function findOpenRules(acl: Acl): RuleList<OpenRule> {
   const known = openRules.get(acl)
   if (known !== undefined) return known
   const open: OpenRule[] = []
-  for (const [at, { allow, topic, qos }] of acl.subscribe.entries()) {
+  const { rules } = acl.subscribe
+  for (const [at, { allow, topic, qos }] of rules.entries()) {
     const covers = (before: JudgedRule) => !before.allow && coversFilter(before.topic, topic)
-    if (allow && !acl.subscribe.slice(0, at).some(covers)) open.push({ topic, qos, at })
+    if (allow && !rules.slice(0, at).some(covers)) open.push({ topic, qos, at })
   }
-  openRules.set(acl, open)
-  return open
+  const list = new RuleList(open)
+  openRules.set(acl, list)
+  return list
 }
 
 /**
@@ -204,10 +213,10 @@ export function maySubscribeInPart(acl: Acl, requested: string, qos: Qos): boole
   if (subscription === null || requested.startsWith('$')) return false
   const { filter } = subscription
   const isClosing = (rule: JudgedRule) => !rule.allow && coversFilter(rule.topic, filter)
-  const closes = acl.subscribe.findIndex(isClosing)
-  const reached = findOpenRules(acl).filter(
-    ({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter),
-  )
+  const closes = acl.subscribe.rules.findIndex(isClosing)
+  const reached = findOpenRules(acl)
+    .near(filter)
+    .filter(({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter))
   const holds = (rule: OpenRule) => (rule.qos & (1 << qos)) !== 0
   return (
     reached.length > 0 &&
@@ -224,7 +233,7 @@ export function maySubscribeInPart(acl: Acl, requested: string, qos: Qos): boole
  */
 export function mayReceive(acl: Acl, topic: string): boolean {
   if (!isTopicName(topic)) return false
-  for (const rule of acl.subscribe) {
+  for (const rule of acl.subscribe.near(topic)) {
     if (matchesTopic(rule.topic, topic)) return rule.allow
   }
   return false

@@ -56,6 +56,8 @@ export type SessionLimits = {
   connect_timeout_ms: number
   /** Largest CONNECT, fixed header included. */
   connect_packet_max: number
+  /** Bytes that are kept of a client that does not wait for its CONNACK. */
+  ahead_max: number
   /** Largest packet of a client, fixed header included; MQTT 5 clients learn it from CONNACK. */
   packet_max: number
   /** Packets up to this size are read whole; a larger PUBLISH is streamed once it was judged. */
@@ -134,7 +136,7 @@ const TABLE = {
     meaning:
       'the brokers: `mqtt://` or `mqtts://` addresses, comma-separated, tried in turn, ' +
       'with user and password where they want one',
-    read: (text) => readList(text, readBrokerAddress),
+    read: (text) => readList(text, readBrokerAddress, true),
   }),
   ...DOOR_VARIABLES,
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
@@ -149,6 +151,12 @@ const TABLE = {
     65_536,
     [1024, 1_048_576],
     'largest CONNECT, Will and token included',
+  ),
+  MQTT_AHEAD_MAX_BYTES: number(
+    65_536,
+    [1024, 1_048_576],
+    'bytes that a client may send before its CONNACK and that count although it closes then; ' +
+      'more is read when CONNACK is out',
   ),
   MQTT_PACKET_MAX_BYTES: number(
     1_048_576,
@@ -301,6 +309,7 @@ const limitsOf = (values: Values): SessionLimits => ({
   ...FIXED_LIMITS,
   connect_timeout_ms: 1000 * values.MQTT_CONNECT_TIMEOUT,
   connect_packet_max: values.MQTT_CONNECT_MAX_BYTES,
+  ahead_max: values.MQTT_AHEAD_MAX_BYTES,
   packet_max: values.MQTT_PACKET_MAX_BYTES,
   session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
   keepalive_max_s: values.MQTT_KEEPALIVE_MAX,

@@ -100,12 +100,12 @@ export function doorOf(readings: DoorReadings): DoorConfig {
   }
 }
 
-function readOrigin(text: string): Reading<string> {
-  if (text === '') return { problem: 'an entry is empty' }
+function readOrigin(text: string, subject: string): Reading<string> {
+  if (text === '') return { problem: `${subject} is empty` }
   const url = URL.parse(text)
   const isOrigin = url !== null && /^https?:$/.test(url.protocol) && !/[?#@]/.test(text)
   if (!isOrigin || url.pathname !== '/' || text.endsWith('/')) {
-    return { problem: `${quote(text)} is not an origin that begins with https:// or http://` }
+    return { problem: `${subject} is not an origin that begins with https:// or http://` }
   }
   return { value: url.origin }
 }

@@ -82,6 +82,7 @@ export function judgeBinding(
 export function refuseToken(reason: VerificationFailure): GateRefusal {
   switch (reason) {
     case 'keys_unavailable':
+    case 'key_pending':
     case 'status_unavailable':
     case 'policy_unavailable':
       return { ok: false, code: SERVER_UNAVAILABLE, reason }
@@ -248,6 +249,7 @@ export function judgeReplacement(
       next.reason === 'not_yet_valid' ||
       next.reason === 'superseded' ||
       next.reason === 'keys_unavailable' ||
+      next.reason === 'key_pending' ||
       next.reason === 'status_unavailable' ||
       next.reason === 'policy_unavailable'
     return isHandedIn && harmless ? { decision: 'ignore' } : close

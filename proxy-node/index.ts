@@ -10,7 +10,7 @@
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { describeFault, PROXY_VARIABLES, type ProxyConfig, readProxyConfig } from './config.ts'
-import { logToStdout, type WriteLog } from './operation/log.ts'
+import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
 import {
@@ -46,6 +46,7 @@ export class StartError extends Error {}
 
 export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
+  if (log === logToStdout) metrics.watchLog(stdoutLog().dropped)
   const sessions = new Set<Session>()
   let isDraining = false
 
@@ -57,7 +58,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     onRefresh(refresh) {
       report(refresh)
       // A token that was verified just before must have reached its session first.
-      if (refresh.outcome === 'ok' && refresh.keys > 0) setImmediate(endSessionsOfWithdrawnKeys)
+      if (refresh.outcome === 'ok') setImmediate(endSessionsOfWithdrawnKeys)
     },
   })
   const { issuer, audience, issuerAddress: address } = config

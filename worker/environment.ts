@@ -405,11 +405,14 @@ function readPort(text: string, fault: Report): number {
 }
 
 function readDatabaseUrl(text: string, fault: Report): string {
+  const isFile = text.startsWith('file:')
   if (!/^(file:.|https?:\/\/.|libsql:\/\/.|wss?:\/\/.)/.test(text)) {
     fault('is not an address of a database', 'file:.allauth/allauth.db')
-  }
-  if (/^[a-z]+:\/\/[^/]*@/.test(text)) {
+  } else if (!isFile && text.includes('@')) {
     fault('has a user or password, which go into DATABASE_AUTH_TOKEN')
+  } else if (!isFile && !URL.canParse(text)) {
+    // A password whose `@` was forgotten, for instance: the text stays untold.
+    fault('is not an address of a database: its host or port cannot be read')
   }
   return text
 }

@@ -252,6 +252,7 @@ type OfEntitlement =
 /** The grants of the token endpoint. */
 type OfGrants =
   | 'actor_ended'
+  | 'actor_is_device'
   | 'actor_token_bound'
   | 'actor_token_detailed'
   | 'actor_token_invalid'

@@ -34,6 +34,8 @@ export type Metrics = {
   timeVerifier(verifier: Verifier): Verifier
   /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
   watchDial(dial: Dial, onOutcome: (isReachable: boolean) => void): Dial
+  /** Reads how many lines of the log were dropped when it is scraped. */
+  watchLog(dropped: () => number): void
   text(): Promise<string>
   readonly contentType: string
 }
@@ -282,6 +284,17 @@ export function createMetrics(): Metrics {
         registers,
         collect() {
           this.set(lists.age())
+        },
+      })
+    },
+    watchLog(dropped) {
+      new Counter({
+        name: 'mproxy_log_lines_dropped_total',
+        help: 'Lines of the log that were dropped, since nobody read it',
+        registers,
+        collect() {
+          this.reset()
+          this.inc(dropped())
         },
       })
     },

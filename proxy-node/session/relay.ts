@@ -120,6 +120,13 @@ export class Relay {
     this.pumpClient()
   }
 
+  /** Bytes that came although the client was not read: before it was open, or before a reset. */
+  takeLate(chunk: Buffer): void {
+    if (this.#state.isOver) return
+    this.#clientScanner.append(chunk)
+    this.pumpClient()
+  }
+
   takeFromBroker(chunk: Buffer): void {
     if (this.#state.isOver) return
     this.#state.events.bytesFromBroker(chunk.length)

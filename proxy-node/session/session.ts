@@ -3,7 +3,8 @@
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
 //   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
-//   terms.ts: what both sides agree on; deadlines.ts: what is due; events.ts: what others hear
+//   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: the last bytes to a peer
+//   terms.ts: what both sides agree on; deadlines.ts: what is due, alarm.ts: when; events.ts: what others hear
 // Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
 // and numbers to operation/, which hears of a session through its events.
 
@@ -52,6 +53,9 @@ import {
   type ClientName,
   verifyInTime,
 } from './admission.ts'
+import { Ahead } from './ahead.ts'
+import { Alarm } from './alarm.ts'
+import { closeInTime } from './closing.ts'
 import { Deadlines } from './deadlines.ts'
 import {
   type ConnectRefusal,
@@ -62,11 +66,7 @@ import {
 } from './events.ts'
 import { Outlet } from './outlet.ts'
 import { Relay } from './relay.ts'
-import { agree, keepAliveFor, sessionExpiryFor } from './terms.ts'
-
-/** A far-away deadline is waited for in steps, well below what setTimeout can do (2^31-1 ms). */
-const LONGEST_STEP_MS = 900_000
-const NOTHING = Buffer.alloc(0)
+import { agree, agreementOf, keepAliveFor, sessionExpiryFor } from './terms.ts'
 
 type Phase = 'connect' | 'verify' | 'dial' | 'connack' | 'open' | 'over'
 
@@ -98,6 +98,7 @@ export class Session implements SessionFacts {
   readonly #client: ByteStream
   readonly #fromClient: Scanner
   readonly #toClient: Outlet
+  readonly #ahead: Ahead
   #broker: Upstream['stream'] | null = null
   #toBroker: Outlet | null = null
   #fromBroker: Scanner | null = null
@@ -106,14 +107,15 @@ export class Session implements SessionFacts {
 
   #phase: Phase = 'connect'
   readonly #dialling = new AbortController()
-  #timer: NodeJS.Timeout | undefined
-  #wakes_at = Infinity
+  readonly #alarm = new Alarm(() => this.#wake())
   /** Deadline of the phases before `open`, monotonic ms. */
   #deadline_at: number
   /** Deadlines of the phase `open`. */
   readonly #deadlines: Deadlines
   #unwatchStatus: () => void = () => {}
   #resolveClosed: () => void = () => {}
+  /** The client sends nothing more: half of its connection is closed, or all. */
+  #isClientGone = false
   #isClientClosed = false
   #isBrokerClosed = true
 
@@ -129,6 +131,7 @@ export class Session implements SessionFacts {
     const { connect_packet_max } = limits
     this.#fromClient = new Scanner(ONLY_CONNECT, connect_packet_max, connect_packet_max, true)
     this.#toClient = new Outlet(stream)
+    this.#ahead = new Ahead(limits.ahead_max)
     this.#deadline_at =
       limits.connect_timeout_ms + (parts.arrival?.accepted_at ?? performance.now())
     this.#deadlines = new Deadlines(limits, parts.now)
@@ -154,8 +157,12 @@ export class Session implements SessionFacts {
       this.#relay?.takeFromClient(chunk)
       return
     }
-    if (this.#phase !== 'connect') return
+    if (this.#phase === 'over') return
     this.#parts.events.bytesFromClient(chunk.length)
+    if (this.#phase !== 'connect') {
+      if (!this.#ahead.add(chunk)) this.#client.pause()
+      return
+    }
     const scanner = this.#fromClient
     scanner.push(chunk)
     const what = scanner.next()
@@ -165,8 +172,7 @@ export class Session implements SessionFacts {
       this.#refuse(scanner.fault === PACKET_TOO_LARGE ? 'packet_too_large' : 'not_mqtt', 0)
       return
     }
-    this.#client.pause() // [MQTT-3.1.4-5]: later bytes wait until CONNACK is out
-    this.#phase = 'verify'
+    this.#phase = 'verify' // [MQTT-3.1.4-5]: later bytes wait until CONNACK is out
     const connect = readConnect(scanner)
     if ('fault' in connect) {
       this.version = connect.version
@@ -279,30 +285,21 @@ export class Session implements SessionFacts {
     this.#toClient.insert(answer)
     this.#toClient.flush()
 
+    const { whole_packet_max } = limits
     const fromClient = this.#fromClient
     fromClient.version = version
-    fromClient.expected = is5 ? FROM_CLIENT_5 : FROM_CLIENT_3
-    fromClient.limit = terms.maximumPacketSize
-    fromClient.wholeLimit = limits.whole_packet_max
+    fromClient.turnTo(
+      is5 ? FROM_CLIENT_5 : FROM_CLIENT_3,
+      terms.maximumPacketSize,
+      whole_packet_max,
+    )
     const fromBroker = this.#fromBroker!
-    fromBroker.expected = is5 ? FROM_BROKER_5 : FROM_BROKER_3
-    fromBroker.limit = PACKET_LIMIT
-    fromBroker.wholeLimit = limits.whole_packet_max
+    fromBroker.turnTo(is5 ? FROM_BROKER_5 : FROM_BROKER_3, PACKET_LIMIT, whole_packet_max)
 
     const relay = new Relay(
       { fromClient, fromBroker },
       { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events, counts: this.counts },
-      {
-        version,
-        clientId: this.mqttClientId,
-        isResumed: connack.sessionPresent,
-        username: connect.username,
-        will: connect.will && { ...connect.will, bytes: NOTHING },
-        sessionExpiry: connect.sessionExpiry,
-        authenticationMethod: connect.authenticationMethod,
-        topicAliasMaximum: terms.topicAliasMaximum,
-        brokerPacketMaximum: terms.brokerPacketMaximum,
-      },
+      agreementOf(connect, connack, terms, this.mqttClientId),
       identity,
       {
         end: (reason, code, suppressWill) => this.#end(reason, code, suppressWill),
@@ -324,8 +321,9 @@ export class Session implements SessionFacts {
     events.sessionStarted(this)
     this.#watchStatus(identity)
     relay.pumpBroker() // bytes that came along with CONNACK
-    relay.pumpClient() // bytes that the client did not hold back
-    if (this.#isOpen() && !relay.isClientPaused) this.#client.resume()
+    relay.takeLate(this.#ahead.take()) // bytes that the client did not hold back
+    if (this.#isClientGone) this.#clientGone()
+    else if (this.#isOpen() && !relay.isClientPaused) this.#client.resume()
   }
 
   #watchStatus(identity: Identity): void {
@@ -338,35 +336,26 @@ export class Session implements SessionFacts {
     return this.#phase === 'open'
   }
 
-  // --- Deadlines: one timer, which looks for the next deadline and sleeps again ---
+  // --- Deadlines ---
 
   #schedule(): void {
     if (this.#phase === 'over') return
     const next = this.#relay
       ? this.#deadlines.untilNext(this.#relay)
       : this.#deadline_at - performance.now()
-    const delay = Math.max(0, Math.min(next, LONGEST_STEP_MS))
-    const wakes_at = performance.now() + delay
-    if (this.#timer && wakes_at >= this.#wakes_at) return
-    clearTimeout(this.#timer)
-    this.#wakes_at = wakes_at
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#wakes_at = Infinity
-      this.#wake()
-      this.#schedule()
-    }, Math.ceil(delay))
+    this.#alarm.set(next)
   }
 
   #wake(): void {
     const relay = this.#relay
-    if (!relay) {
-      if (performance.now() >= this.#deadline_at) this.#giveUp()
-      return
+    if (relay) {
+      const due = this.#deadlines.findEnd(relay)
+      if (due) this.#end(due.reason, due.code)
+      else if (this.#deadlines.isPingDue(relay)) relay.ping()
+    } else if (performance.now() >= this.#deadline_at) {
+      this.#giveUp()
     }
-    const due = this.#deadlines.findEnd(relay)
-    if (due) this.#end(due.reason, due.code)
-    else if (this.#deadlines.isPingDue(relay)) relay.ping()
+    this.#schedule()
   }
 
   #giveUp(): void {
@@ -399,6 +388,7 @@ export class Session implements SessionFacts {
       client_id: connect?.clientId,
       sub: this.sub,
     })
+    this.#settle()
   }
 
   /** Ends it later: DISCONNECT with `code` to an MQTT 5 client, and the Will published or not. */
@@ -420,6 +410,7 @@ export class Session implements SessionFacts {
     // Without DISCONNECT, the broker publishes the Will [MQTT-3.1.2-8].
     if (this.#broker) this.#close(this.#broker)
     this.#parts.events.sessionEnded(this, reason)
+    this.#settle()
   }
 
   #finish(): void {
@@ -428,24 +419,26 @@ export class Session implements SessionFacts {
     this.#relay?.stop()
     this.#unwatchStatus()
     this.#dialling.abort()
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#alarm.stop()
   }
 
-  /** Flushes the stream, reads no more of it, and does not wait long for the other side. */
   #close(stream: ByteStream | Upstream['stream']): void {
-    if (stream.destroyed) return
-    const timer = setTimeout(() => stream.destroy(), this.#parts.limits.close_grace_ms)
-    stream.once('close', () => clearTimeout(timer))
-    stream.end()
-    // Bytes left unread would turn the close into a reset, and that into the loss of the answer.
-    stream.resume()
+    const { close_grace_ms, write_stall_timeout_ms } = this.#parts.limits
+    // Messages wait for the broker; a client that reads nothing misses its own end alone.
+    const patience_ms = stream === this.#broker ? write_stall_timeout_ms : close_grace_ms
+    closeInTime(stream, patience_ms, close_grace_ms)
   }
 
   #clientGone(): void {
+    this.#isClientGone = true
     // Earlier bytes, a DISCONNECT perhaps, may still wait to be read.
     if (this.#phase === 'open') this.#relay!.whenRead(() => this.#end('client_gone', SUCCESS))
-    else this.#refuse('client_gone', 0)
+    // A client that said all it had to say need not wait; one that only came in gave up.
+    else if (this.#phase === 'connect' || !this.#isAhead()) this.#refuse('client_gone', 0)
+  }
+
+  #isAhead(): boolean {
+    return !this.#ahead.isEmpty || this.#fromClient.hasBytes
   }
 
   #brokerGone(): void {
@@ -455,6 +448,11 @@ export class Session implements SessionFacts {
 
   #clientClosed(): void {
     this.#isClientClosed = true
+    // Bytes that were read before a reset and not yet looked at.
+    for (let rest = this.#client.read(); rest !== null; rest = this.#client.read()) {
+      if (this.#phase === 'open') this.#relay!.takeLate(rest)
+      else this.#ahead.add(rest)
+    }
     this.#clientGone()
     this.#settle()
   }
@@ -466,6 +464,7 @@ export class Session implements SessionFacts {
   }
 
   #settle(): void {
+    if (this.#phase !== 'over') return
     if (this.#isClientClosed && this.#isBrokerClosed) this.#resolveClosed()
   }
 

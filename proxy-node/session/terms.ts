@@ -10,6 +10,9 @@ import {
   SESSION_EXPIRY_INTERVAL,
   TOPIC_ALIAS_MAXIMUM,
 } from '../wire/properties.ts'
+import type { Agreement } from './state.ts'
+
+const NOTHING = Buffer.alloc(0)
 
 type Caps = Pick<
   SessionLimits,
@@ -58,5 +61,26 @@ export function agree(
     maximumPacketSize: Math.min(brokerPacketMaximum, caps.packet_max),
     brokerPacketMaximum,
     topicAliasMaximum: Math.min(brokerAliases, caps.topic_alias_max),
+  }
+}
+
+/** Terms as both directions of the session remember them. Nothing of the token is in them. */
+export function agreementOf(
+  connect: Connect,
+  { sessionPresent }: Connack,
+  terms: Terms,
+  clientId: string,
+): Agreement {
+  const { version, username, will, sessionExpiry, authenticationMethod } = connect
+  return {
+    version,
+    clientId,
+    isResumed: sessionPresent,
+    username,
+    will: will && { ...will, bytes: NOTHING },
+    sessionExpiry,
+    authenticationMethod,
+    topicAliasMaximum: terms.topicAliasMaximum,
+    brokerPacketMaximum: terms.brokerPacketMaximum,
   }
 }

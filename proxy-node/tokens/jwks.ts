@@ -4,8 +4,9 @@
 //
 // Keys stay usable for 24 hours when the issuer is gone; a key that a successful refresh no longer
 // lists is gone at once, and an answer that lists it again soon after comes from an outdated cache,
-// which counts for nothing. At most one request is under way; an unknown key id causes at most one
-// refresh per cool-down, however many tokens name it.
+// which counts for nothing. Neither does an answer without a key that can be used. At most one
+// request is under way; an unknown key id causes at most one refresh per cool-down, however many
+// tokens name it.
 
 import { constants, createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
@@ -25,6 +26,8 @@ const METADATA_MS = 3600_000
 /** For how long a cache may still give out a key that was withdrawn. */
 const OUTDATED_MS = 360_000
 const RETRY_MS = { first: 1_000, most: 60_000 }
+/** Part of its age after which a set is read again: a new one is here before it runs out. */
+const AHEAD = 0.9
 const MAX_AGE = { least: 30, most: 3600, unsaid: 300 } // seconds
 
 type Algorithm = {
@@ -123,6 +126,8 @@ export type RefreshOutcome =
   | FetchFault
   | 'issuer_mismatch'
   | 'insecure_uri'
+  /** It is a set, and none of its keys can be used: a fault of the answer rather than news. */
+  | 'no_keys'
   /** It lists a key that an earlier answer had withdrawn. */
   | 'outdated'
 
@@ -152,9 +157,12 @@ export const systemClock: Clock = {
 export type Jwks = {
   /** Reads the keys now, and from here on by itself. */
   start(): Promise<void>
-  find(kid: string | undefined, alg: string): VerificationKey | undefined
+  /** Those that may have signed. Several keys may have one key id, and no more is meant by it. */
+  find(kid: string | undefined, alg: string): readonly VerificationKey[]
   /** Says whether a key is among those that the issuer published last. */
   lists(thumbprint: string): boolean
+  /** Says whether a good answer lately took away a key of this id. */
+  isWithdrawn(kid: string | undefined): boolean
   /** Keys are there, and the issuer confirmed them within 24 hours. */
   isUsable(): boolean
   /** Says whether the last attempt to read the keys worked. */
@@ -188,8 +196,8 @@ export function openJwks(options: JwksOptions): Jwks {
   const { issuer, address, jwksUri, clock = systemClock, onRefresh } = options
   const reach = reachAt(issuer, address)
   let keys: VerificationKey[] = []
-  /** Thumbprints of withdrawn keys, and when an answer may list each of them again. */
-  const withdrawn = new Map<string, number>()
+  /** By thumbprint: withdrawn keys, and when an answer may list each of them again. */
+  const withdrawn = new Map<string, { kid: string | undefined; until: number }>()
   let confirmedAt = Number.NEGATIVE_INFINITY
   let isLastGood = false
   let unknownAskedAt = Number.NEGATIVE_INFINITY
@@ -208,16 +216,16 @@ export function openJwks(options: JwksOptions): Jwks {
   }
 
   function accept(published: VerificationKey[]): void {
-    for (const [thumbprint, until] of withdrawn) {
+    for (const [thumbprint, { until }] of withdrawn) {
       if (until <= clock.now()) withdrawn.delete(thumbprint)
     }
     if (published.some(({ thumbprint }) => withdrawn.has(thumbprint))) {
       throw new RefreshError('outdated')
     }
-    // An empty set withdraws nothing for good: it is rather a fault than a decision.
-    const left =
-      published.length === 0 ? [] : keys.filter((key) => !isAmong(published, key.thumbprint))
-    for (const { thumbprint } of left) withdrawn.set(thumbprint, clock.now() + OUTDATED_MS)
+    const until = clock.now() + OUTDATED_MS
+    for (const { thumbprint, kid } of keys) {
+      if (!isAmong(published, thumbprint)) withdrawn.set(thumbprint, { kid, until })
+    }
     keys = published
   }
 
@@ -230,7 +238,7 @@ export function openJwks(options: JwksOptions): Jwks {
       accept(readKeys(body))
       confirmedAt = clock.now()
       failures = 0
-      next = age * 1000
+      next = age * 1000 * AHEAD
     } catch (error) {
       if (!(error instanceof RefreshError)) throw error
       outcome = error.outcome
@@ -259,9 +267,10 @@ export function openJwks(options: JwksOptions): Jwks {
         (key) => (kid === undefined || key.kid === kid) && canVerify(key, alg),
       )
       // Without a key id only a sole fitting key is meant without doubt.
-      return kid === undefined && fitting.length !== 1 ? undefined : fitting[0]
+      return kid === undefined && fitting.length !== 1 ? [] : fitting
     },
     lists: (thumbprint) => isAmong(keys, thumbprint),
+    isWithdrawn: (kid) => [...withdrawn.values()].some((one) => one.kid === kid),
     isUsable: () => keys.length > 0 && clock.now() - confirmedAt < USABLE_MS,
     isCurrent: () => isLastGood,
     async refreshForUnknownKey() {
@@ -356,6 +365,7 @@ function readKeys(body: unknown): VerificationKey[] {
     const key = readKey(jwk)
     if (key !== undefined) keys.push(key)
   }
+  if (keys.length === 0) throw new RefreshError('no_keys')
   return keys
 }
 

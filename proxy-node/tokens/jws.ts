@@ -60,9 +60,9 @@ export function findSigner(
   { kid, alg, signed, signature }: Jws,
 ): VerificationKey | 'keys_unavailable' | 'unknown_key' | 'bad_signature' {
   if (!jwks.isUsable()) return 'keys_unavailable'
-  const key = jwks.find(kid, alg)
-  if (key === undefined) return jwks.isCurrent() ? 'unknown_key' : 'keys_unavailable'
-  return isSignatureGood(key, alg, signed, signature) ? key : 'bad_signature'
+  const keys = jwks.find(kid, alg)
+  if (keys.length === 0) return jwks.isCurrent() ? 'unknown_key' : 'keys_unavailable'
+  return keys.find((key) => isSignatureGood(key, alg, signed, signature)) ?? 'bad_signature'
 }
 
 /** RFC 7515 §2: the one spelling of these bytes; no padding, no white space, no stray bits. */

@@ -51,6 +51,8 @@ export type VerificationFailure =
   | 'not_yet_valid'
   | 'bad_signature'
   | 'unknown_key'
+  /** Unknown too, and the keys were read so lately that they are not read again for it yet. */
+  | 'key_pending'
   | 'wrong_issuer'
   | 'wrong_audience'
   | 'wrong_type'
@@ -139,7 +141,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
       }
       return jwks
         .refreshForUnknownKey()
-        .then((wasRefreshed) => (wasRefreshed ? judge(jws) : verification))
+        .then((wasRefreshed) => {
+          if (wasRefreshed) return judge(jws)
+          // The issuer may have the key by now, so nobody can say yet that the token is bad.
+          const isPending = verification.reason === 'unknown_key' && !jwks.isWithdrawn(jws.kid)
+          return isPending ? refuse('key_pending') : verification
+        })
         .then((again) =>
           !again.ok && again.reason === 'policy_unavailable' ? judgeWithPolicy(jws) : again,
         )

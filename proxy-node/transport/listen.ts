@@ -142,7 +142,12 @@ function createDoor(address: ListenAddress, arrivals: Arrivals, options: ListenO
       openSession,
     })
   }
-  const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
+  const tcp = {
+    allowHalfOpen: true, // a client that has said all it had to say may still read
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+  }
   if (transport === 'tcp') return createServer(tcp)
   return createTlsServer(
     { ...tcp, ...certificates.options, handshakeTimeout: connectTimeout },

@@ -91,10 +91,22 @@ export class Scanner {
     this.readsProperties = readsProperties
   }
 
+  /** Expects other packets from now on. */
+  turnTo(expected: number, limit: number, wholeLimit: number): void {
+    this.expected = expected
+    this.limit = limit
+    this.wholeLimit = wholeLimit
+  }
+
   /** Call it only after next() said MORE. The chunk belongs to the scanner from then on. */
   push(chunk: Buffer): void {
     this.#chunk = chunk
     this.#at = 0
+  }
+
+  /** Adds bytes behind those that next() has not read. */
+  append(chunk: Buffer): void {
+    this.push(this.hasBytes ? Buffer.concat([this.#chunk.subarray(this.#at), chunk]) : chunk)
   }
 
   /** True if a packet has begun and not ended. */

@@ -24,6 +24,8 @@ export type Options = {
   against?: string | undefined
   /** A folder in which the fleets of the registry stay. */
   keep?: string | undefined
+  /** Words of the rows of mProxy that are run. */
+  only?: string | undefined
 }
 
 const OURS = 'AllAuth'

@@ -43,6 +43,10 @@ const STOCK = {
       name: 'each',
       acl: [{ permission: 'allow', action: 'subscribe', topic: 'd/${device.id}' }],
     },
+    {
+      name: 'pinned',
+      acl: [{ permission: 'allow', action: 'publish', topic: 'pin/${device.id}' }],
+    },
     { name: 'fitter', permissions: ['devices:read', 'devices:write'] },
   ],
   groups: [
@@ -581,6 +585,77 @@ describe('rights that fit into no token', () => {
     expect(await deviceOf(ops, 'plug-2')).toMatchObject({ status: 'unclaimed', groups: [] })
     const elsewhere = await claim(ann, code, { place: 'flat' })
     expect(elsewhere.status).toBe(200)
+  })
+
+  test('keep a new place from being made, by the rules of its owner or of the device', async () => {
+    const { worker, ops } = await start()
+    const ann = await signedIn(worker, 'ann')
+    const limit = async (acl_max_rules: number, owner_role = 'owner') => {
+      await ops('PATCH /v1/settings', { acl_max_rules, owner_role })
+      worker.memory.clear()
+    }
+    const refused = async (code: string) => {
+      const groups = async () => (await ops('GET /v1/groups')).body['items']
+      const before = await groups()
+      const page = await claim(ann, code, NEW_HOME)
+      expect([page.status, page.html.includes(TOO_WIDE)]).toEqual([400, true])
+      expect(await groups()).toEqual(before)
+    }
+    const plug = await codeOf(ops, 'plug-2')
+    // Ann has a rule for the home, its kitchen and the flat, and gets one for the new place.
+    await limit(3)
+    await refused(plug)
+    // A role that names each device: the one that is claimed.
+    await limit(3, 'each')
+    await refused(plug)
+    // The device has two rules of its own; bea has none.
+    const bea = await signedIn(worker, 'bea')
+    await limit(1)
+    const panel = await codeOf(ops, 'panel-1')
+    const page = await claim(bea, panel, NEW_HOME)
+    expect([page.status, page.html.includes(TOO_WIDE)]).toEqual([400, true])
+    expect(worker.log.map(({ fields }) => fields['reason'])).toContain('too_many_rules')
+    expect(await deviceOf(ops, 'panel-1')).toMatchObject({ status: 'unclaimed' })
+    // The codes stay good.
+    await limit(4)
+    const form = await ann.get(link(plug))
+    const { value, roundTrips } = await countRoundTrips(worker, () =>
+      ann.submit(form, { action: 'claim', ...NEW_HOME }),
+    )
+    expect([value.status, roundTrips]).toEqual([200, 2])
+    expect((await claim(bea, panel, NEW_HOME)).status).toBe(200)
+  })
+
+  test('are looked at again where the person makes another place at that moment', async () => {
+    const { worker, ops } = await start()
+    const ann = await signedIn(worker, 'ann')
+    const [first, other] = [await codeOf(ops, 'plug-1'), await codeOf(ops, 'plug-2')]
+    await ops('PATCH /v1/settings', { acl_max_rules: 4 })
+    worker.memory.clear()
+    const cookie = [...ann.cookies].find(([name]) => name.endsWith('session'))?.[1]
+    const opened = await openClaim(worker.context(), first, cookie, '*')
+    if (opened === null || 'own' in opened || opened.session === null) throw new Error('no claim')
+    const cx = overtakenOnce(worker.context(), async () => {
+      expect((await claim(ann, other, NEW_HOME)).status).toBe(200)
+    })
+    const place = { name: 'Barn', role: 'owner' }
+    expect(await claimDeviceByCode(cx, opened, opened.session, place)).toEqual({
+      outcome: 'changed',
+    })
+    const page = await claim(ann, first, NEW_HOME)
+    expect([page.status, page.html.includes(TOO_WIDE)]).toEqual([400, true])
+  })
+
+  test('are looked at without the grants on the device, which a claim ends', async () => {
+    const { worker, ops } = await start()
+    await ops('POST /v1/grants', { subject: 'bob', role: 'each', object: 'site-1' })
+    await ops('POST /v1/grants', { subject: 'bob', role: 'pinned', object: 'plug-2' })
+    const code = await codeOf(ops, 'plug-2')
+    const ann = await signedIn(worker, 'ann')
+    // The same number as before: a rule for the device as one of the home, in the place of his own.
+    await ops('PATCH /v1/settings', { acl_max_rules: 5 })
+    worker.memory.clear()
+    expect((await claim(ann, code, { place: 'site-1' })).status).toBe(200)
   })
 
   test('are told of no place of others, nor to whoever has a dead code', async () => {

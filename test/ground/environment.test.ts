@@ -1,6 +1,6 @@
 // The environment: each variable as its entry in VARIABLES says, and all faults at once.
 import { expect, test } from 'vitest'
-import { readEnvironment, VARIABLES } from '../../worker/environment.ts'
+import { describeFaults, readEnvironment, VARIABLES } from '../../worker/environment.ts'
 
 const SECRET_KEY = 'A'.repeat(43)
 
@@ -51,6 +51,21 @@ test('all faults are reported at once, each with its variable and an example', (
     'SURFACE',
   ])
   for (const { example } of faults) expect(example).not.toBe('')
+})
+
+test.each([
+  'libsql://wuser:xqz1@db.example.com',
+  'libsql://wuser:xqz1db.example.com',
+  'https://wuser:xq/xqz1@db.example.com',
+  'http://db.example.com/wuser:xqz1@x',
+  'wss://wuser:xqz1',
+  'wuser:xqz1@db.example.com',
+])('no fault repeats user or password of %s, whichever variable it is put into', (url) => {
+  for (const name of ['DATABASE_URL', 'EMAIL_URL', 'ISSUER']) {
+    const { faults } = readEnvironment({ SECRET_KEY, [name]: url })
+    expect(faults.map((fault) => fault.name)).toContain(name)
+    expect(describeFaults(faults)).not.toMatch(/wuser|xqz/)
+  }
 })
 
 test('an operator has both an address and a password, whose blanks count', () => {

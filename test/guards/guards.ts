@@ -2,7 +2,10 @@
 // is one exact piece of a file that stands there once; test/guards.test.ts holds that, so that no guard moves away
 // unseen. `npm run guards` takes them away. Where a second guard stands behind the first, the patch is of the one that
 // the attack meets alone: the condition of a write rather than the look before it.
+import { BUDGETS } from './guards_budget.ts'
 import { CLAIM_GUARDS } from './guards_claims.ts'
+import { CLIENT_NAMES } from './guards_client_names.ts'
+import { DOOR } from './guards_door.ts'
 import { DOORS } from './guards_doors.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
@@ -2137,11 +2140,29 @@ const SIGNING_KEYS: readonly Guard[] = [
   {
     name: 'no-key-published',
     attack: 'an empty answer that ends every session',
-    file: 'proxy-node/index.ts',
-    from: ' && refresh.keys > 0',
+    file: 'proxy-node/tokens/jwks.ts',
+    from: "if (keys.length === 0) throw new RefreshError('no_keys')",
     to: '',
-    test: 'host/mproxy_keys',
-    title: 'that an outage hides',
+    test: 'proxy-node/tokens/verifier',
+    title: 'is a failed refresh and no news',
+  },
+  {
+    name: 'keys-with-one-id',
+    attack: 'a key published under the id of another, which shuts out all that the other signed',
+    file: 'proxy-node/tokens/jws.ts',
+    from: 'keys.find((key) => isSignatureGood(key, alg, signed, signature)) ??',
+    to: '[keys[0]!].find((key) => isSignatureGood(key, alg, signed, signature)) ??',
+    test: 'proxy-node/tokens/verifier',
+    title: 'each is tried',
+  },
+  {
+    name: 'key-within-the-cool-down',
+    attack: 'tokens with made-up key ids, for which devices with a new key are told to give up',
+    file: 'proxy-node/tokens/verifier.ts',
+    from: "isPending ? refuse('key_pending') : verification",
+    to: 'isPending ? verification : verification',
+    test: 'proxy-node/tokens/verifier',
+    title: 'is not called bad',
   },
   {
     name: 'keys-of-an-outdated-cache',
@@ -3303,7 +3324,7 @@ const MANAGEMENT: readonly Guard[] = [
     from: 'deciding.filter(isSeen).map',
     to: 'deciding.map',
     test: 'access/reach/decisions_reach',
-    title: 'searches, explanations and lists agree with the naive model',
+    title: 'a grant elsewhere decides and is not named',
   },
   {
     name: 'topic-elsewhere',
@@ -6531,8 +6552,8 @@ const STATUS_LISTS: readonly Guard[] = [
     name: 'status-cut-off-at-once',
     attack: 'a million tokens that count until a job came to them, although their rights are gone',
     file: 'worker/status/entry_store.ts',
-    from: '= ${list} and not ${isCut})`',
-    to: '= ${list})`',
+    from: 'hasEntry(kind, origin_id, place, condition`not ${isCut}`)',
+    to: 'hasEntry(kind, origin_id, place)',
     test: 'status/cut_off',
     title: 'refused at once',
   },
@@ -6623,6 +6644,7 @@ export const GUARDS: readonly Guard[] = [
   ...FAILED_SIGN_INS,
   ...INVITATIONS,
   ...TRANSFERS,
+  ...CLIENT_NAMES,
   ...PLACES,
   ...EXPORT,
   ...CLOSING,
@@ -6651,6 +6673,7 @@ export const GUARDS: readonly Guard[] = [
   ...PUBLIC_FILES,
   ...THE_DATABASE,
   ...SPEED,
+  ...DOOR,
   ...EVENTS,
   ...MAIL,
   ...RECOVERY,
@@ -6658,4 +6681,5 @@ export const GUARDS: readonly Guard[] = [
   ...FORGETTING,
   ...LANGUAGES,
   ...CLAIM_GUARDS,
+  ...BUDGETS,
 ]

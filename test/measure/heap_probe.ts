@@ -12,5 +12,6 @@ process.on('SIGUSR2', () => {
   collectGarbage()
   const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage()
   const cpu = process.cpuUsage()
-  process.send?.({ heapUsed, external, arrayBuffers, rss, cpu: cpu.user + cpu.system })
+  const resources = process.getActiveResourcesInfo()
+  process.send?.({ heapUsed, external, arrayBuffers, rss, cpu: cpu.user + cpu.system, resources })
 })

@@ -10,6 +10,7 @@ import {
 const defaultLimits: SessionLimits = {
   connect_timeout_ms: 10_000,
   connect_packet_max: 65_536,
+  ahead_max: 65_536,
   packet_max: 1_048_576,
   whole_packet_max: 65_536,
   subscriptions_per_packet: 1024,
@@ -267,16 +268,35 @@ describe('faults', () => {
     expect(faults.find((fault) => fault.startsWith('MQTT_LISTEN'))).toMatch(/yyy.*, and "zzz"/)
   })
 
+  // Parts of a password are short words that no sentence has by itself.
   test.each([
-    'mqtt://user:hunter2@h/path',
-    'mqtt://user:hunter2@',
-    'user:hunter2@h',
-    'mqtt://user:hunter2@x@h:99999',
-    'http://user:hunter2@h',
-  ])('never repeat the password of %s', (value) => {
-    const faults = faultsOf({ MQTT_UPSTREAM: value })
-    expect(faults).toHaveLength(1)
-    expect(faults[0]).not.toContain('hunter2')
+    'mqtt://wuser:xqz1@h/path',
+    'mqtt://wuser:xqz1@',
+    'wuser:xqz1@h',
+    'mqtt://wuser:xqz1@x@h:99999',
+    'http://wuser:xqz1@h',
+    'mqtt://wuser:xqz1,xqz2@h',
+    'mqtt://wuser:xqz1@xqz2,xqz3,xqz4@h',
+    'mqtt://h,mqtt://wuser:12345/xqz1,xqz2:xqz3@h',
+    'mqtt://wuser:xqz1',
+    'mqtt://wuser:xqz1:1883',
+    'mqtts://wuser:xqz1#xqz2?xqz3',
+    'wuser:xqz1',
+    'mqtt://wuser:%ff@h',
+  ])('never repeat user or password of %s, whichever variable it is put into', (value) => {
+    const names = ['ISSUER', 'ISSUER_ADDRESS', 'JWKS_URI', 'MQTT_LISTEN', 'METRICS_LISTEN']
+    for (const name of ['MQTT_UPSTREAM', ...names]) {
+      const faults = faultsOf({ ...upstream, [name]: value })
+      expect(faults).toHaveLength(1)
+      expect(faults[0]).toContain(`${name}: `)
+      expect(faults[0]).not.toMatch(/wuser|xqz|12345/)
+    }
+  })
+
+  test('name the entry of a list, and say how a comma in a password is written', () => {
+    expect(faultsOf({ MQTT_UPSTREAM: 'mqtt://h,mqtt://u:a,b@h' })).toEqual([
+      expect.stringMatching(/entry 2 is not .*, and entry 3 is not .*%2C/),
+    ])
   })
 
   test('stay one short line whatever the value is', () => {

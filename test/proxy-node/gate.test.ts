@@ -299,6 +299,7 @@ describe('the next token', () => {
     ['expired', bad('expired'), 'close', 'ignore'],
     ['from the future', bad('not_yet_valid'), 'close', 'ignore'],
     ['while keys are missing', bad('keys_unavailable'), 'close', 'ignore'],
+    ['of a key that may be on its way', bad('key_pending'), 'close', 'ignore'],
     ['forged', bad('bad_signature'), 'close', 'close'],
     ['no token', bad('malformed'), 'close', 'close'],
     ['revoked', bad('revoked'), 'close', 'close'],

@@ -128,6 +128,11 @@ export const takeRights = (id: string, when: Condition): Statement[] => [
   sql`delete from "grant" where (subject_id = ${id} or object_id = ${id}) and ${when}`,
 ]
 
+/** Ids of the grants that `takeRights` ends, as a JSON array. */
+export const grantsOfTaken = (id: Scalar): Scalar => scalar`(select json_group_array(g.id)
+  from (select ${id} as id) taken
+    cross join "grant" g on g.subject_id = taken.id or g.object_id = taken.id)`
+
 /**
  * Further statements for the batch in which a room deletes a principal, after `buryPrincipal`. They
  * delete its memberships and every grant to it or on it. Each waits for the tombstone, so a

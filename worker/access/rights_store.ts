@@ -75,7 +75,7 @@ export type Supposition = {
   /** Of `{ role, object, expires_at, condition }`: grants to the subject itself. */
   given?: string | Scalar
   /** Ids of grants. */
-  without?: string
+  without?: string | Scalar
   /** Ids of groups. */
   joins?: string | Scalar
   leaves?: string | Scalar
@@ -84,7 +84,7 @@ export type Supposition = {
   /** Of `{ id, parent_id, kind }`. */
   groups?: string
   /** Of `{ id, type, tags, metadata, groups }`; tags and metadata are JSON texts again. */
-  devices?: string
+  devices?: string | Scalar
 }
 
 const rights = (subject: Scalar, now: number, supposed?: Supposition): Statement =>

@@ -7,11 +7,12 @@ import {
   insertInto,
   refuseUnless,
   type Statement,
+  scalar,
   sql,
   TRUE,
 } from '../db/sql.ts'
 import { device_token } from '../db/things_schema.ts'
-import { forgetStatus } from '../status/entry_store.ts'
+import { forgetStatus, hasEntry, type StatusPlace } from '../status/entry_store.ts'
 import type { DeviceRow } from './store.ts'
 
 export type DeviceTokenRow = typeof device_token.$inferSelect
@@ -32,6 +33,14 @@ export const findDeviceToken = (
   which: Condition = TRUE,
 ): Statement<DeviceTokenRow> =>
   sql`select * from device_token where device_id = ${device_id} and id = ${id} and ${which}`
+
+/** A small token does not name the minted token, but its entry of a status list. */
+export const findDeviceTokenOfEntry = (
+  device_id: string,
+  place: StatusPlace,
+): Statement<DeviceTokenRow> =>
+  sql`select t.* from device_token t where t.device_id = ${device_id}
+    and ${hasEntry('device_token', scalar`t.id`, place)}`
 
 export const revokeDeviceToken = (cx: Context, id: string, when: Condition = TRUE): Statement =>
   sql`update device_token set revoked_at = ${cx.now()}

@@ -8,6 +8,7 @@ import {
   EXAMINED_MAX,
   lookAtRights,
 } from '../access/preview/wide_rights.ts'
+import type { Supposition } from '../access/rights_store.ts'
 import type { Context } from '../context.ts'
 import type { Answers } from '../db/database.ts'
 import { type Scalar, scalar, sql } from '../db/sql.ts'
@@ -36,7 +37,8 @@ export type WidthRows = Answers<ReturnType<typeof readsOfWidth>>
 
 /**
  * Reads about a device of this type in these groups, JSON; null: in those that it is in. `id` is
- * empty for a device that comes without any right of before.
+ * empty for a device that comes without any right of before. `around`: groups that are not there
+ * yet.
  */
 export function readsOfWidth(
   cx: Context,
@@ -44,12 +46,13 @@ export function readsOfWidth(
   type: string | Scalar,
   groups: string | Scalar | null,
   isOwn = true,
+  around: Pick<Supposition, 'groups'> = {},
 ) {
   const own = scalar`(select json_group_array(group_id) from membership where member_id = ${id})`
   const wanted = groups === null ? own : scalar`${groups}`
   return {
     look: isOwn
-      ? lookAtRights(cx, id, groups === null ? {} : { leaves: own, joins: groups })
+      ? lookAtRights(cx, id, groups === null ? {} : { leaves: own, joins: groups, ...around })
       : null,
     rules: sql<{ acl: string; by_reference: 0 | 1 }>`
       select acl, acl_by_reference as by_reference from device_type where name = ${type}`,
@@ -57,12 +60,16 @@ export function readsOfWidth(
   }
 }
 
-/** Throws Problem where a token of the device, or of a holder, would be too wide. */
+/**
+ * Throws Problem where a token of the device, or of a holder, would be too wide. `ending`: grants
+ * that end by the same change.
+ */
 export async function assertDeviceFits(
   cx: Context,
   device: PlacedDevice,
   { look, rules: [rules], holders }: WidthRows,
   pointer: string,
+  ending: Pick<Supposition, 'without'> = {},
 ): Promise<void> {
   const { id, type, groups, tags, metadata, mqtt_client_id } = device
   const own = {
@@ -74,7 +81,8 @@ export async function assertDeviceFits(
     token_ttl: null,
     by_reference: rules?.by_reference ?? 0,
   } as const
-  const supposed = { devices: JSON.stringify([{ id, type, groups, tags, metadata }]) }
+  const devices = JSON.stringify([{ id, type, groups, tags, metadata }])
+  const supposed = { devices, ...ending }
   if (!Array.isArray(look)) {
     const after = { ...look.after, ownDevice: [own] }
     await assertFits(cx, id, { ...look, after }, pointer)
@@ -87,9 +95,10 @@ export async function deviceFits(
   cx: Context,
   device: PlacedDevice,
   width: WidthRows,
+  ending: Pick<Supposition, 'without'> = {},
 ): Promise<boolean> {
   try {
-    await assertDeviceFits(cx, device, width, '')
+    await assertDeviceFits(cx, device, width, '', ending)
     return true
   } catch (error) {
     if (error instanceof Problem) return false

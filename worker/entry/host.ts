@@ -332,7 +332,9 @@ export function explain(error: unknown, config: Config): unknown {
   return error
 }
 
-const withoutSecrets = (url: string) => url.replace(/\/\/[^@/]*@/, '//***@').replace(/\?.*$/, '')
+/** Scheme, host and port alone; of a file, its path. */
+const withoutSecrets = (url: string) =>
+  url.startsWith('file:') ? url : url.replace(/^([a-z]+:\/\/[^/?#@]*).*$/i, '$1')
 
 function trustedProxies(config: Config): BlockList {
   const list = new BlockList()

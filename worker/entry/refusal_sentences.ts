@@ -354,6 +354,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
 
   // Grants
   actor_ended: 'The actor token belongs to nobody who may act any more.',
+  actor_is_device: 'The actor token is that of a device, which acts for nobody.',
   actor_token_bound: 'The actor token is bound to a key that the request does not prove.',
   actor_token_detailed: 'An actor token with `authorization_details` cannot be exchanged.',
   actor_token_invalid: 'The actor token is no good access token of this issuer.',

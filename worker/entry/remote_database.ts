@@ -195,7 +195,7 @@ function connect(
     })
   } catch (error) {
     throw new TypeError(
-      `the database's address ${base} cannot be used; write for example https://db.example.com`,
+      "the database's address cannot be used; write for example https://db.example.com",
       { cause: error },
     )
   }

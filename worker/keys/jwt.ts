@@ -53,7 +53,7 @@ export async function verifyJwt(
   expected: { typ: string; audience?: string; ignoreExpiry?: boolean; lacksIat?: boolean },
 ): Promise<JWTPayload | null> {
   const header = readJwtHeader(jwt)
-  if (header === null) return null
+  if (header === null || header.typ !== expected.typ.toLowerCase()) return null
   try {
     const { payload } = await jwtVerify(
       jwt,

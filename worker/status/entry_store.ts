@@ -77,12 +77,19 @@ export function isStatusPresent(
   origin_id: string | Scalar,
   place: StatusPlace | null,
 ): Condition {
-  if (place === null) return TRUE
-  const { list, idx } = place
-  return condition`exists (select 1 from status_entry e
-    where e.origin_id = ${origin_id} and e.kind = ${kind} and e.idx = ${idx}
-      and (e.seq - 1) >> ${LIST_BITS} = ${list} and not ${isCut})`
+  return place === null ? TRUE : hasEntry(kind, origin_id, place, condition`not ${isCut}`)
 }
+
+/** A condition: the place is that of an entry of the origin, for which `which` holds. */
+export const hasEntry = (
+  kind: Scalar | StatusKind,
+  origin_id: string | Scalar,
+  { list, idx }: StatusPlace,
+  which: Condition = TRUE,
+): Condition =>
+  condition`exists (select 1 from status_entry e
+    where e.origin_id = ${origin_id} and e.kind = ${kind} and e.idx = ${idx}
+      and (e.seq - 1) >> ${LIST_BITS} = ${list} and ${which})`
 
 /**
  * Forgets the entries of origins whose tokens have all run out, so that no list gets longer by

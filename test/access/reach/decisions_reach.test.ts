@@ -227,6 +227,18 @@ describe('within a home', () => {
     )
   })
 
+  test('a grant elsewhere decides and is not named', async () => {
+    const { as, ops } = await startHomes(TWO)
+    const owner = await as('ann', SCOPE)
+    const subject = { type: 'user', id: 'tim' }
+    const resource = { type: 'device', id: 'hub' }
+    const question = { subject, action: { name: 'device:read' }, resource }
+    const { body } = await owner('POST /access/v1/explain', question)
+    expect(body).toMatchObject({ decision: true, grants: [], misses: [] })
+    const whole = await ops('POST /access/v1/explain', question)
+    expect(whole.body).toMatchObject({ decision: true, grants: [{ object: 'site-2' }] })
+  })
+
   test('a preview tells of topics there alone, and of nothing that is elsewhere', async () => {
     const { as, ops } = await startHomes(TWO)
     const owner = await as('ann', SCOPE)

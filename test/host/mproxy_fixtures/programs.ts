@@ -134,11 +134,15 @@ export interface ProxyOptions {
   env?: Record<string, string>
   /** Descriptors that the process may have. */
   descriptors?: number
+  /** The program of another checkout. */
+  program?: string
+  /** Flags of Node. */
+  flags?: readonly string[]
 }
 
 /** mProxy as `node proxy-node/index.ts`, on free ports, once it says that it is ready. */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
-  const command = [process.execPath, program]
+  const command = [process.execPath, ...(options.flags ?? []), options.program ?? program]
   if (options.descriptors !== undefined) {
     command.unshift('prlimit', `--nofile=${options.descriptors}:${options.descriptors}`)
   }

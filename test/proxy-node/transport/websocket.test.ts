@@ -175,7 +175,7 @@ test.each([
   ['https://app.example.com/path', 'is not an origin'],
   ['ftp://app.example.com', 'is not an origin'],
   ['https://u@app.example.com', 'is not an origin'],
-  ['https://a.example,', 'an entry is empty'],
+  ['https://a.example,', '"" is empty'],
   ['*', 'is not an origin'],
 ])('MQTT_WS_ORIGINS=%s is refused', (value, problem) => {
   const env = { MQTT_UPSTREAM: 'mqtt://127.0.0.1:1', MQTT_WS_ORIGINS: value }

@@ -82,6 +82,16 @@ export const typeOfClaimed = (hash: string): Scalar => scalar`(
   select d.type from device_claim c cross join device d on d.id = c.device_id
   where c.hash = ${hash})`
 
+/** The device with the code. */
+export const claimedDevice = (hash: string): Scalar => scalar`(
+  select device_id from device_claim where hash = ${hash})`
+
+/** The device with the code as it would be in a group: a JSON array, for a supposition. */
+export const claimedInto = (hash: string, group_id: string): Scalar => scalar`(
+  select json_array(json_object('id', d.id, 'type', d.type, 'tags', d.tags,
+    'metadata', d.metadata, 'groups', json_array(${group_id})))
+  from device_claim c cross join device d on d.id = c.device_id where c.hash = ${hash})`
+
 /** Whether there is such a code, in whichever state: a guess is none. */
 export const findAnyClaimCode = (hash: string): Statement<{ id: string }> =>
   sql`select id from device_claim where hash = ${hash}`

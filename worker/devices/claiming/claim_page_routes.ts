@@ -84,11 +84,9 @@ function readPlace(form: Form, role: string | null): WantedPlace | null {
   return isName && role !== null ? { name, role } : null
 }
 
-async function claim(c: Http, code: string, form: Form): Promise<Response> {
+async function claim(c: Http, code: string, form: Form, tries = 2): Promise<Response> {
   const { cx } = c.var
-  const wanted = form.get('place')
-  const place_id = wanted === NEW_PLACE ? undefined : wanted
-  const opened = await openClaim(cx, code, readSessionCookie(c), place_id)
+  const opened = await openClaim(cx, code, readSessionCookie(c), form.get('place'))
   if (opened === null) return refuse(c, 'claim_code_dead')
   if ('own' in opened) return showClaimed(c, opened.own)
   const { session, lacking } = opened
@@ -104,7 +102,8 @@ async function claim(c: Http, code: string, form: Form): Promise<Response> {
     const isOwn = again !== null && 'own' in again
     return isOwn ? showClaimed(c, again.own) : refuse(c, result.reason)
   }
-  if (result.outcome === 'no_place') {
+  if (result.outcome === 'changed' && tries > 1) return claim(c, code, form, tries - 1)
+  if (result.outcome === 'no_place' || result.outcome === 'changed') {
     logRefusal(cx, refusal('claim_code_place'))
     return show(c, opened, code, { form, error: 'claim.place_refused' })
   }

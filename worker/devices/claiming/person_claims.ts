@@ -13,11 +13,20 @@ import {
   lackingWithin,
   nothingLacks,
 } from '../../access/power.ts'
-import { takeRights } from '../../access/principals.ts'
+import { demandSameRights, fits, markRights } from '../../access/preview/wide_rights.ts'
+import { grantsOfTaken, takeRights } from '../../access/principals.ts'
 import { type Actor, as, type Context } from '../../context.ts'
 import { randomId } from '../../crypto.ts'
-import { unlessRefused } from '../../db/database.ts'
-import { condition, join, refuseUnless, type Statement, scalar, sql } from '../../db/sql.ts'
+import { type Answers, unlessRefused } from '../../db/database.ts'
+import {
+  condition,
+  join,
+  refuseUnless,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { demandOfferer, readInviter } from '../../identity/mailed_offers/offerer.ts'
 import {
@@ -42,6 +51,8 @@ import { groupIsThere } from '../store.ts'
 import { deviceFits, readsOfWidth, type WidthRows } from '../width.ts'
 import { hashOfClaimCode, lackingToGiveAway } from './claim_code.ts'
 import {
+  claimedDevice,
+  claimedInto,
   claimIsMine,
   consumeClaimCode,
   findAnyClaimCode,
@@ -72,14 +83,20 @@ export type OpenedClaim = {
   role: string | null
   /** The rights in the place that was asked about, with the device; null: about none. */
   width: WidthRows | null
+  /** The id that a new place would have. */
+  new_id: string
+  /** The rights of the person as the owner of the new place; null: it was not asked about. */
+  owner: OwnerRows | null
 }
+
+type OwnerRows = Answers<ReturnType<typeof readsOfOwner>>
 
 /** The place into which the person who is signed in has just put the device: a form sent twice. */
 export type OwnClaim = { own: Place }
 
 /**
  * The device of a code with the person who opens it; null for a code that nobody can use, whyever.
- * `place_id`: a place that is there, into which the device shall go.
+ * `place_id`: the place into which the device shall go, NEW_PLACE for one that is made.
  * Round trips: 1, and 1 for a code that there never was. Throws OAuthError too_many_requests.
  */
 export async function openClaim(
@@ -90,6 +107,8 @@ export async function openClaim(
 ): Promise<OpenedClaim | OwnClaim | null> {
   const hash = await hashOfClaimCode(cx, code)
   const role = await ownerRole(cx)
+  const new_id = randomId(cx, 'grp')
+  const isNew = place_id === NEW_PLACE
   const read = await cx.db.read({
     guesses: findGuesses(cx, GUESSES),
     any: findAnyClaimCode(hash),
@@ -103,7 +122,15 @@ export async function openClaim(
     width:
       place_id === undefined
         ? null
-        : readsOfWidth(cx, '', typeOfClaimed(hash), JSON.stringify([place_id])),
+        : readsOfWidth(
+            cx,
+            '',
+            typeOfClaimed(hash),
+            JSON.stringify([isNew ? new_id : place_id]),
+            true,
+            isNew ? { groups: newPlace(new_id) } : {},
+          ),
+    owner: isNew && role !== null ? readsOfOwner(cx, userOf(cx, cookie), hash, new_id, role) : null,
   })
   const [session] = read.session
   noteSession(cx, session)
@@ -112,7 +139,7 @@ export async function openClaim(
   const [own] = read.own
   if (own !== undefined) return { own }
   if (found === undefined) return null
-  const { lacking, places, width } = read
+  const { lacking, places, width, owner } = read
   return {
     code: found,
     session: session ?? null,
@@ -120,8 +147,33 @@ export async function openClaim(
     places,
     role: read.role[0]?.name ?? null,
     width: Array.isArray(width) ? null : width,
+    new_id,
+    owner: Array.isArray(owner) ? null : owner,
   }
 }
+
+/** A supposition of groups: a place that is not there yet. */
+const newPlace = (id: string): string => JSON.stringify([{ id, parent_id: null, kind: 'site' }])
+
+/** The rights of a person as the owner of a place that is made for the device with the code. */
+const readsOfOwner = (cx: Context, user_id: Scalar, hash: string, new_id: string, role: string) =>
+  markRights(cx, user_id, {
+    grants: [
+      {
+        id: new_id,
+        subject: user_id,
+        role,
+        object: new_id,
+        expires_at: null,
+        condition: null,
+        condition_reads: null,
+      },
+    ],
+    joins: JSON.stringify([new_id]),
+    groups: newPlace(new_id),
+    devices: claimedInto(hash, new_id),
+    without: grantsOfTaken(claimedDevice(hash)),
+  })
 
 /**
  * The person at this page, with all that the own roles give: what these are is looked up by each
@@ -183,22 +235,28 @@ export type ClaimOutcome =
   | { outcome: 'no_place' }
   /** Somebody's rules in the place, or those of the device, would fit into no token. */
   | { outcome: 'too_wide' }
+  /** The rights of the person are others than those that were looked at. */
+  | { outcome: 'changed' }
 
 export type WantedPlace = { id: string } | { name: string; role: string }
 
 /** Whether the device, as it would be in the place, leaves a token to everybody. */
 const fitsInPlace = async (
   cx: Context,
-  { code, width }: OpenedClaim,
-  place: WantedPlace,
-): Promise<boolean> =>
-  !('id' in place) ||
-  width === null ||
-  (await deviceFits(cx, { ...code, id: code.device_id, groups: [place.id] }, width))
+  { code, width, owner }: OpenedClaim,
+  group_id: string,
+): Promise<boolean> => {
+  const placed = { ...code, id: code.device_id, groups: [group_id] }
+  const ending = { without: grantsOfTaken(scalar`${code.device_id}`) }
+  return (
+    (width === null || (await deviceFits(cx, placed, width, ending))) &&
+    (owner === null || (await fits(cx, owner)))
+  )
+}
 
 /**
- * `place`: one that is there, about which `openClaim` was asked, or a new one with the role of its
- * owner. One write, and one read where somebody's rules name each device of the place.
+ * `place`: that about which `openClaim` was asked, one that is there or a new one with the role of
+ * its owner. One write, and one read where somebody's rules name each device of the place.
  */
 export async function claimDeviceByCode(
   cx: Context,
@@ -212,7 +270,7 @@ export async function claimDeviceByCode(
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = claimIsMine(cx, hash)
   const open = isOpenClaimCode(cx, hash)
-  const group_id = 'id' in place ? place.id : randomId(cx, 'grp')
+  const group_id = 'id' in place ? place.id : opened.new_id
   const offerer = {
     invited_by: code.made_by,
     inviter: code.maker,
@@ -226,7 +284,8 @@ export async function claimDeviceByCode(
     [isSessionLive(cx, session), meetsRequirements(cx, standingIn(session))],
     ' and ',
   )
-  const isTooWide = !(await fitsInPlace(cx, opened, place))
+  const isTooWide = !(await fitsInPlace(cx, opened, group_id))
+  const marks = (opened.owner?.mark ?? []).map((one) => ({ id: user_id, ...one }))
   const write = cx.db.write({
     // For what there is now: groups and rights may have changed since the code was made.
     maker: demandOfferer(cx, offerer, open, (then) => lackingToGiveAway(then, device_id, groups)),
@@ -235,6 +294,8 @@ export async function claimDeviceByCode(
       condition`${mine} or ${isInGroups(device_id, code.groups)}`,
       'claim_over',
     ),
+    // Before the code is used, which stands for the whole change having been made.
+    sameRights: demandSameRights(mine, marks),
     used: consumeClaimCode(cx, code, mayClaim),
     isUsed: refuseUnless(mine, 'claim_over'),
     // Stands behind all other demands: only who may use the code and the place learns of it.
@@ -262,5 +323,6 @@ export async function claimDeviceByCode(
   }
   if (written === 'inviter_powerless') return { outcome: 'dead', reason: 'claim_code_maker' }
   if (written === 'claim_over') return { outcome: 'dead', reason: 'claim_code_dead' }
+  if (written === 'rights_changed') return { outcome: 'changed' }
   return { outcome: written === 'too_many_rules' ? 'too_wide' : 'no_place' }
 }

@@ -1,12 +1,16 @@
 // Token revocation (RFC 7009). Revoking a refresh token, or an access token that came from an
 // authorization, ends the authorization with all its tokens. A token that an operator minted for
-// the device that presents it ends alone. An access token that a client or device got for itself
-// comes from nothing that could end: it runs out, or its holder is disabled. A token that is
-// unknown, or another client's, changes nothing and gets the same answer.
+// the device that presents it ends alone, a small one too. An access token that a client or device
+// got for itself comes from nothing that could end: it runs out, or its holder is disabled. A token
+// that is unknown, or another client's, changes nothing and gets the same answer.
 import { as, type Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Statement } from '../../db/sql.ts'
-import { findDeviceToken, revokeDeviceToken } from '../../devices/minted_token_store.ts'
+import {
+  findDeviceToken,
+  findDeviceTokenOfEntry,
+  revokeDeviceToken,
+} from '../../devices/minted_token_store.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
@@ -23,6 +27,7 @@ import {
 } from '../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { readAccessToken } from '../tokens/access_token.ts'
+import { readReferenceToken } from '../tokens/reference_token.ts'
 
 /** Database round trips, warm: 2; 1 when there is nothing to end. Throws OAuthError. */
 export async function revokeToken(
@@ -39,11 +44,13 @@ export async function revokeToken(
   }
   await signingKeys(cx)
   const read = await readAccessToken(cx, token)
+  const small = read === null ? await readReferenceToken(cx, token) : null
   const rows = await cx.db.read({
     // Each kind of token is looked up where it can be.
     authorization: read !== null && mayBeOfPerson(read) ? findAuthorization(read.origin) : null,
     mintedToken: read !== null && mayBeMinted(read) ? findDeviceToken(read.sub, read.origin) : null,
-    refreshToken: read === null ? findRefreshToken(sha256(token)) : null,
+    smallToken: small?.status == null ? null : findDeviceTokenOfEntry(small.sub, small.status),
+    refreshToken: read === null && small === null ? findRefreshToken(sha256(token)) : null,
     caller: callerReads(cx, presented),
   })
   const caller = await authenticate(cx, presented, rows.caller)
@@ -55,8 +62,8 @@ export async function revokeToken(
       statements.push(...endAuthorization(acting, authorization, 'token_revoked', proven))
     }
   }
-  if (read !== null && read.sub === caller.id) {
-    const [minted] = rows.mintedToken
+  if ((read ?? small)?.sub === caller.id) {
+    const [minted] = [...rows.mintedToken, ...rows.smallToken]
     if (minted !== undefined && minted.revoked_at === null) {
       statements.push(
         revokeDeviceToken(cx, minted.id, proven),

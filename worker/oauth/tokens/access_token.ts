@@ -10,7 +10,7 @@ import { OAuthError } from '../../errors.ts'
 import { placeOfClaim, type StatusClaim, type StatusPlace } from '../../status/entry_store.ts'
 import type { Detail } from '../authorization_details.ts'
 import { issueToken, readToken, type TokenFormat } from './formats.ts'
-import { type PolicyReference, signReferenceToken } from './reference_token.ts'
+import { type PolicyReference, readReferenceToken, signReferenceToken } from './reference_token.ts'
 import type { RightsClaims } from './rights_claims.ts'
 
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
@@ -220,14 +220,27 @@ export async function readAccessToken(
   token: string,
   audience?: string,
 ): Promise<ReadToken | null> {
-  const judged = await judgeAccessToken(cx, token, audience)
+  const judged = await judge(cx, token, audience)
   return 'fault' in judged ? null : judged
 }
 
 type TokenFault = 'not_our_token' | 'token_expired' | 'token_for_others'
 
-/** The same, with the reason where it is none. */
+/**
+ * The same for an endpoint that is the audience, with the reason where it is none. A small token is
+ * for mProxy alone.
+ */
 export async function judgeAccessToken(
+  cx: Context,
+  token: string,
+  audience: string,
+): Promise<ReadToken | { fault: TokenFault }> {
+  const judged = await judge(cx, token, audience)
+  if (!('fault' in judged) || judged.fault !== 'not_our_token') return judged
+  return (await readReferenceToken(cx, token)) === null ? judged : { fault: 'token_for_others' }
+}
+
+async function judge(
   cx: Context,
   token: string,
   audience?: string,

@@ -1,7 +1,7 @@
 // A small access token for a device: it names the rules of its type by their hash instead of
-// listing them in `acl`. It is for mProxy alone, which alone reads its `typ`; here introspection
-// and nothing else reads it. Its claims are as few and as short as they can be, since modems keep
-// passwords short.
+// listing them in `acl`. It is for mProxy alone; here introspection and revocation know it too, and
+// whoever else is sent one refuses it. Its claims are as few and as short as they can be, since
+// modems keep passwords short.
 import type { PolicyPlace } from '../../../policy/templates.ts'
 import { placesByReference } from '../../access/acl_claim.ts'
 import type { RightsRows } from '../../access/rights.ts'

@@ -49,6 +49,7 @@ import {
   type Party,
 } from '../../tokens/entitlement.ts'
 import { isPowerfulScope } from '../../tokens/powers.ts'
+import { readReferenceToken } from '../../tokens/reference_token.ts'
 import {
   accessTokenRights,
   accessTokenRightsEnd,
@@ -138,8 +139,9 @@ async function readToken(
     throw badRequest(`${whose}_token_type can be that of access tokens alone`, `${whose}_type`)
   }
   const read = await readAccessToken(cx, token)
-  if (read === null) throw unfit(whose, `${whose}_token_invalid`)
-  return read
+  if (read !== null) return read
+  const isSmall = (await readReferenceToken(cx, token)) !== null
+  throw unfit(whose, isSmall ? `${whose}_is_device` : `${whose}_token_invalid`)
 }
 
 type Parameters = Awaited<ReturnType<typeof parameters>>
@@ -264,11 +266,12 @@ function assertSubject(
 ) {
   const [origin] = rows.origins.subject
   const [row] = rows.subjectClient
-  if (origin === undefined || row === undefined) throw unfit('subject', 'subject_ended')
+  if (origin === undefined) throw unfit('subject', 'subject_ended')
   // Things speak for themselves alone.
   if (origin.kind !== 'authorization' && origin.kind !== 'client') {
     throw unfit('subject', 'subject_is_device')
   }
+  if (row === undefined) throw unfit('subject', 'subject_ended')
   // A token is exchanged by those that it was made for: the service that it is sent to, and the
   // client that got it. A token that somebody else let slip is of no use here.
   if (!isServedBy(client, subject.audience) && subject.client_id !== client.client_id) {
@@ -285,8 +288,9 @@ function assertActor(
   rows: Answers<Parameters['reads']>,
 ): void {
   const [origin] = rows.origins.actor
-  if (origin?.kind !== 'authorization' && origin?.kind !== 'client') {
-    throw unfit('actor', 'actor_ended')
+  if (origin === undefined) throw unfit('actor', 'actor_ended')
+  if (origin.kind !== 'authorization' && origin.kind !== 'client') {
+    throw unfit('actor', 'actor_is_device')
   }
   // Its own token, or that of a person who signed in to it; not one that acts for somebody already.
   if (actor.client_id !== client.client_id || actor.act !== null) {
