@@ -39,6 +39,8 @@ export type ProxyConfig = {
   listen: ListenAddress[]
   door: DoorConfig
   upstream: BrokerAddress[]
+  /** Whether brokers get a PROXY header with the client's address. */
+  tellsEndpoints: boolean
   metrics: MetricsAddress | undefined
   /** undefined: as many as the process has descriptors for */
   connectionsMax: number | undefined
@@ -295,6 +297,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       listen: values.MQTT_LISTEN,
       door: doorOf(values),
       upstream: values.MQTT_UPSTREAM,
+      tellsEndpoints: values.MQTT_UPSTREAM_PROXY_PROTOCOL === 'v2',
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,

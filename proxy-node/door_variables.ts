@@ -1,8 +1,9 @@
 // Variables of the doors: certificates, and those who come in by them. Their place in the table of
 // all variables, and the reading of it, is config.ts's.
 
+import { isIP } from 'node:net'
 import { type ListenAddress, quote, type Reading, readList } from './addresses.ts'
-import { oneOf, optional } from './variables.ts'
+import { choice, oneOf, optional } from './variables.ts'
 
 /** Whether clients are asked for a certificate of their own. */
 export type ClientCertificates = 'off' | 'optional' | 'required'
@@ -17,7 +18,12 @@ export type DoorConfig = {
   clientAuthorities: string | undefined
   /** Pages that may connect; undefined: those of any origin. */
   origins: string[] | undefined
+  /** Balancers that tell who the client is. */
+  peers: AddressRange[]
 }
+
+/** The addresses whose first `prefix` bits are those of `address`. */
+export type AddressRange = { address: string; prefix: number }
 
 export const DOOR_VARIABLES = {
   MQTT_TLS_CERT_FILE: optional('required by `mqtts://` and `wss://`', {
@@ -54,6 +60,19 @@ export const DOOR_VARIABLES = {
       'which say no origin, are let in all the same',
     read: (text) => readList(text, readOrigin),
   }),
+  PROXY_PROTOCOL_FROM: optional('none', {
+    example: '10.0.0.5,10.1.0.0/24,2001:db8::/64',
+    meaning:
+      'addresses and ranges of the balancers before mProxy, comma-separated. Each of their ' +
+      'connections begins with a header of the PROXY protocol (v1 or v2); by `ws://` and `wss://` ' +
+      'they may tell the client by `X-Forwarded-For` instead. From others neither is believed',
+    read: (text) => readList(text, readRange),
+  }),
+  MQTT_UPSTREAM_PROXY_PROTOCOL: choice(
+    ['off', 'v2'],
+    'whether each connection to a broker begins with a header of the PROXY protocol, which tells the ' +
+      'client: `v2` for brokers that are set up to read it',
+  ),
 } as const
 
 export type DoorReadings = {
@@ -63,6 +82,7 @@ export type DoorReadings = {
   MQTT_TLS_CLIENT_CERTIFICATES?: ClientCertificates | undefined
   MQTT_TLS_CLIENT_CA_FILE?: string | undefined
   MQTT_WS_ORIGINS?: string[] | undefined
+  PROXY_PROTOCOL_FROM?: AddressRange[] | undefined
 }
 
 const isTls = ({ transport }: ListenAddress) => transport === 'tls' || transport === 'wss'
@@ -97,7 +117,19 @@ export function doorOf(readings: DoorReadings): DoorConfig {
       (clientAuthorities === undefined ? 'off' : 'optional'),
     clientAuthorities,
     origins: readings.MQTT_WS_ORIGINS,
+    peers: readings.PROXY_PROTOCOL_FROM ?? [],
   }
+}
+
+function readRange(text: string, subject: string): Reading<AddressRange> {
+  if (text === '') return { problem: `${subject} is empty` }
+  const [address = '', bits, ...more] = text.split('/')
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+  const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : -1
+  if (most < 0 || prefix < 0 || prefix > most || more.length > 0 || address.includes('%')) {
+    return { problem: `${subject} is neither an IP address nor a range such as 10.1.0.0/24` }
+  }
+  return { value: { address, prefix } }
 }
 
 function readOrigin(text: string, subject: string): Reading<string> {

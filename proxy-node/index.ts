@@ -132,6 +132,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       connectionsPerAddress: config.connectionsPerAddress,
       connectTimeout: config.limits.connect_timeout_ms,
       door: config.door,
+      tellsEndpoints: config.tellsEndpoints,
       certificates,
       webSocket: {
         upgradeTimeout: config.limits.connect_timeout_ms,
@@ -237,11 +238,11 @@ function findConnectionLimit(maximum: number | undefined, log: WriteLog): number
 }
 
 /** The dial of the sessions, and whether it lately reached a broker. */
-function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
+function watchBroker(metrics: Metrics, { upstream, tellsEndpoints }: ProxyConfig) {
   const lately = 10_000
   let last = { at: Number.NEGATIVE_INFINITY, isReachable: false }
   let probe: Promise<boolean> | undefined
-  const dial = metrics.watchDial(createDial(upstream), (isReachable) => {
+  const dial = metrics.watchDial(createDial(upstream, { tellsEndpoints }), (isReachable) => {
     last = { at: performance.now(), isReachable }
   })
   const probeOnce = async () => {

@@ -313,9 +313,9 @@ export function createMetrics(): Metrics {
       }
     },
     watchDial(dial, onOutcome) {
-      return async (signal) => {
+      return async (signal, caller) => {
         try {
-          const upstream = await dial(signal)
+          const upstream = await dial(signal, caller)
           dials.inc({ outcome: 'ok' })
           onOutcome(true)
           return upstream

@@ -200,7 +200,7 @@ export class Session implements SessionFacts {
     this.#schedule()
     let upstream: Upstream
     try {
-      upstream = await dial(this.#dialling.signal)
+      upstream = await dial(this.#dialling.signal, { endpoints: this.#parts.arrival?.endpoints })
     } catch {
       return this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
     }

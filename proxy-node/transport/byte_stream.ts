@@ -1,6 +1,7 @@
 // The client's side of a connection, as a listener hands it to the session that it opens.
 
 import type { Duplex } from 'node:stream'
+import type { ConnectionEnds } from './proxy_header.ts'
 
 /**
  * A net.Socket, a tls.TLSSocket, or the stream that `createWebSocketStream` of `ws` makes. A Duplex
@@ -14,6 +15,8 @@ export type Arrival = {
   readonly accepted_at: number
   /** The true client's. */
   readonly address: string | undefined
+  /** Both ends as the client sees them, where they are known. */
+  readonly endpoints: ConnectionEnds | undefined
   /** Thumbprint (`x5t#S256`) of the certificate that the client proved. */
   readonly thumbprint: string | undefined
 }

@@ -1,18 +1,21 @@
 // Streams to both sides: clients come in, brokers are dialled.
 //   listen.ts: the listeners of MQTT_LISTEN, and room for connections; websocket.ts: ws://, wss://
 //   certificates.ts: TLS at the doors; watched_files.ts: files that are read anew when they change
-//   upstream.ts: the brokers of MQTT_UPSTREAM; byte_stream.ts: the type that a session is opened on
-// Leaves everything that is said on a stream to session/.
-//
-// Room for connections is counted over all listeners, and for one address.
+//   peers.ts, proxy_header.ts: balancers that tell who the client is; arrivals.ts: before a session
+//   upstream.ts: the brokers of MQTT_UPSTREAM, broker_socket.ts: one connection to one of them
+//   byte_stream.ts: the type that a session is opened on
+// Leaves everything that is said on a stream to session/. Room for connections is counted over all
+// listeners, and for one address.
 
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
 import type { ListenAddress } from '../addresses.ts'
 import type { DoorConfig } from '../door_variables.ts'
+import { type Arrivals, createArrivals } from './arrivals.ts'
 import type { Arrival, OpenSession } from './byte_stream.ts'
 import { type DoorCertificates, provedThumbprint } from './certificates.ts'
+import { createNamedPeers, takeProxyHeader } from './peers.ts'
 import { createWebSocketListener, type WebSocketOptions } from './websocket.ts'
 
 export type Transport = ListenAddress['transport']
@@ -25,6 +28,7 @@ export type AcceptRefusal =
   | 'tls_handshake'
   | 'client_certificate'
   | 'timeout'
+  | 'proxy_header'
   | 'upgrade'
   | 'origin'
 
@@ -39,7 +43,12 @@ export type ListenOptions = {
   connectTimeout: number
   door: DoorConfig
   certificates: DoorCertificates
-  webSocket: Omit<WebSocketOptions, 'path' | 'tls' | 'origins' | 'openSession' | 'onRefused'>
+  webSocket: Omit<
+    WebSocketOptions,
+    'path' | 'tls' | 'origins' | 'placeForwarded' | 'openSession' | 'onRefused'
+  >
+  /** Whether brokers are told both ends of a connection. */
+  tellsEndpoints: boolean
   openSession: OpenSession
   onOpened: (transport: Transport) => void
   onClosed: (transport: Transport) => void
@@ -88,26 +97,69 @@ function openListener(
   capacity: Capacity,
   options: ListenOptions,
 ): Promise<Listener> {
-  const { host, port } = address
+  const { transport, host, port } = address
+  const peers = createNamedPeers(options.door.peers)
   const arrivals = createArrivals(options)
-  const server = createDoor(address, arrivals, options)
-  watchHandshakes(server, address, options)
-  const { transport } = address
+  const isWeb = transport === 'ws' || transport === 'wss'
 
-  // Ahead of the listeners of TLS and HTTP; the socket they get may then be destroyed already.
-  server.prependListener('connection', (socket: Socket) => {
+  /** Makes room for the client of `socket`; false when there is none and it was closed. */
+  function place(socket: Socket, client: string | undefined): boolean {
+    const refusal = capacity.place(socket, client)
+    if (refusal === undefined) return true
+    refuse(socket, refusal, client)
+    return false
+  }
+
+  function refuse(socket: Socket, reason: AcceptRefusal, remote: string | undefined): void {
+    options.onRefused(reason, remote)
+    socket.on('error', () => {})
+    socket.destroy()
+  }
+
+  /** The client behind a balancer that speaks HTTP; false when there is no room for it. */
+  function placeForwarded(socket: Socket, header: string | undefined): boolean {
+    const known = arrivals.find(socket)
+    if (!peers.has(known?.address)) return true // it has its place already
+    if (known?.address === undefined || header === undefined) return place(socket, known?.address)
+    const client = peers.forwardedFor(known.address, header)
+    arrivals.rename(socket, client)
+    return place(socket, client)
+  }
+
+  const server = createDoor(address, arrivals, placeForwarded, options)
+  watchHandshakes(server, address, options)
+  // Those of TLS and HTTP, which come behind a PROXY header.
+  const own = server.listeners('connection')
+  server.removeAllListeners('connection')
+
+  function goOn(socket: Socket, arrival: Arrival): void {
+    const isTold = isWeb && peers.has(arrival.address)
+    if (!isTold && !place(socket, arrival.address)) return
+    if (transport === 'tcp') options.openSession(socket, arrivals.take(socket))
+    for (const listener of own) listener.call(server, socket)
+  }
+
+  server.on('connection', (socket: Socket) => {
     const refusal = capacity.take(socket)
-    if (refusal !== undefined) {
-      options.onRefused(refusal, socket.remoteAddress)
-      socket.on('error', () => {})
-      socket.destroy()
-      return
-    }
+    if (refusal !== undefined) return refuse(socket, refusal, socket.remoteAddress)
     options.onOpened(transport)
     socket.once('close', () => options.onClosed(transport))
-    const arrival = { accepted_at: performance.now(), address: socket.remoteAddress }
-    if (transport === 'tcp') options.openSession(socket, { ...arrival, thumbprint: undefined })
-    else arrivals.add(socket, arrival)
+    if (transport === 'tcp' && !peers.has(socket.remoteAddress)) {
+      const { remoteAddress } = socket
+      if (place(socket, remoteAddress)) options.openSession(socket, arrivals.describe(socket))
+      return
+    }
+    const arrival = arrivals.add(socket)
+    if (!peers.has(arrival.address)) return goOn(socket, arrival)
+    socket.on('error', () => {})
+    takeProxyHeader(socket, (found) => {
+      if (socket.destroyed) return
+      if (found === 'malformed' || (found === 'none' && !isWeb)) {
+        return refuse(socket, 'proxy_header', arrival.address)
+      }
+      const endpoints = found === 'none' ? undefined : found.endpoints
+      goOn(socket, endpoints === undefined ? arrival : arrivals.replace(socket, endpoints))
+    })
   })
   // Too many clients at once must wait in the system's queue, not be turned away by it.
   const backlog = 4096
@@ -126,8 +178,12 @@ function openListener(
 }
 
 /** The server of one address. */
-function createDoor(address: ListenAddress, arrivals: Arrivals, options: ListenOptions): Server {
-  const { transport, path } = address
+function createDoor(
+  { transport, path }: ListenAddress,
+  arrivals: Arrivals,
+  placeForwarded: (socket: Socket, header: string | undefined) => boolean,
+  options: ListenOptions,
+): Server {
   const { certificates, connectTimeout, door, onRefused } = options
   const openSession = (stream: Duplex, socket: Socket) =>
     options.openSession(stream, arrivals.take(socket))
@@ -139,6 +195,7 @@ function createDoor(address: ListenAddress, arrivals: Arrivals, options: ListenO
       origins: door.origins,
       onRefused,
       tls: transport === 'wss' ? tls : undefined,
+      placeForwarded,
       openSession,
     })
   }
@@ -176,44 +233,6 @@ function watchHandshakes(server: Server, { transport }: ListenAddress, options: 
   })
 }
 
-/** Connections between accept and their session. */
-type Arrivals = {
-  add(socket: Socket, arrival: Omit<Arrival, 'thumbprint'>): void
-  /** `socket` may be the one that TLS made of it. */
-  take(socket: Socket): Arrival
-}
-
-function createArrivals({ connectTimeout, door, onRefused }: ListenOptions): Arrivals {
-  const waiting = new Map<string, { arrival: Omit<Arrival, 'thumbprint'>; timer: NodeJS.Timeout }>()
-  // Both ends of TLS have the same one, and no two connections of a listener do.
-  const nameOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
-  return {
-    add(socket, arrival) {
-      const name = nameOf(socket)
-      const timer = setTimeout(() => {
-        onRefused('timeout', arrival.address)
-        socket.destroy()
-      }, connectTimeout)
-      waiting.set(name, { arrival, timer })
-      socket.once('close', () => {
-        clearTimeout(timer)
-        if (waiting.get(name)?.timer === timer) waiting.delete(name)
-      })
-    },
-    take(socket) {
-      const found = waiting.get(nameOf(socket))
-      waiting.delete(nameOf(socket))
-      clearTimeout(found?.timer)
-      const thumbprint = 'encrypted' in socket ? provedThumbprint(socket as TLSSocket, door) : false
-      return {
-        accepted_at: found?.arrival.accepted_at ?? performance.now(),
-        address: found?.arrival.address,
-        thumbprint: thumbprint === false ? undefined : thumbprint,
-      }
-    },
-  }
-}
-
 function describe(server: Server, { transport, host, port, path }: ListenAddress): Listener {
   const place = server.address()
   const actual = typeof place === 'object' && place !== null ? place.port : port
@@ -230,6 +249,8 @@ function describe(server: Server, { transport, host, port, path }: ListenAddress
 type Capacity = {
   /** Counts the connection until it closes, or says why there is no room for it. */
   take(socket: Socket): AcceptRefusal | undefined
+  /** The same among those of the client's address, as soon as that is known. */
+  place(socket: Socket, client: string | undefined): AcceptRefusal | undefined
 }
 
 function createCapacity({
@@ -241,15 +262,20 @@ function createCapacity({
   return {
     take(socket) {
       if (open >= connectionsMax) return 'too_many'
-      const source = sourceOf(socket.remoteAddress ?? '')
+      open++
+      socket.once('close', () => {
+        open--
+      })
+      return undefined
+    },
+    place(socket, client) {
+      const source = sourceOf(client ?? '')
       const fromThere = byAddress.get(source) ?? 0
       if (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress) {
         return 'too_many_from_address'
       }
-      open++
       byAddress.set(source, fromThere + 1)
       socket.once('close', () => {
-        open--
         const left = (byAddress.get(source) ?? 1) - 1
         if (left > 0) byAddress.set(source, left)
         else byAddress.delete(source)

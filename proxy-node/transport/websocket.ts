@@ -33,6 +33,8 @@ export type WebSocketOptions = {
   onRefused: (reason: 'upgrade' | 'origin', remote: string | undefined, fault: string) => void
   /** undefined: without TLS */
   tls: TlsOptions | undefined
+  /** Gives the client its place, with the value of X-Forwarded-For; false when it has none. */
+  placeForwarded: (socket: Socket, header: string | undefined) => boolean
   openSession: (stream: Duplex, socket: Socket) => { readonly version: number }
 }
 
@@ -80,6 +82,9 @@ export function createWebSocketListener(options: WebSocketOptions): Server {
       options.onRefused(reason, (socket as Socket).remoteAddress, String(fault))
       return refuseUpgrade(socket as Socket, fault)
     }
+    const value = request.headers['x-forwarded-for']
+    const header = Array.isArray(value) ? value.join(',') : value
+    if (!options.placeForwarded(socket as Socket, header)) return
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       openWebSocket(webSocket, socket as Socket, options)
     })

@@ -227,6 +227,7 @@ describe.each(both)('a client of level %i that closes behind its last byte', (ve
       origins: undefined,
       tls: undefined,
       onRefused: () => {},
+      placeForwarded: () => true,
       openSession: (stream) => proxy.openSession(stream),
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
