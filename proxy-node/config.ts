@@ -19,7 +19,14 @@ import {
   readListenAddress,
   readMetricsAddress,
 } from './addresses.ts'
-import { DOOR_VARIABLES, type DoorConfig, doorOf, findDoorFaults } from './door_variables.ts'
+import {
+  DOOR_VARIABLES,
+  type DoorConfig,
+  doorOf,
+  findDoorFaults,
+  type UpstreamConfig,
+  upstreamOf,
+} from './door_variables.ts'
 import {
   choice,
   number,
@@ -39,8 +46,7 @@ export type ProxyConfig = {
   listen: ListenAddress[]
   door: DoorConfig
   upstream: BrokerAddress[]
-  /** Whether brokers get a PROXY header with the client's address. */
-  tellsEndpoints: boolean
+  reach: UpstreamConfig
   metrics: MetricsAddress | undefined
   /** undefined: as many as the process has descriptors for */
   connectionsMax: number | undefined
@@ -136,8 +142,9 @@ const TABLE = {
   MQTT_UPSTREAM: required(' (`npm start` brings a broker)', {
     example: 'mqtt://user:pass@10.0.0.5:1883',
     meaning:
-      'the brokers: `mqtt://` or `mqtts://` addresses, comma-separated, tried in turn, ' +
-      'with user and password where they want one',
+      'the broker: an `mqtt://` or `mqtts://` address, with user and password where it wants one. ' +
+      'Several, comma-separated, are the brokers **of one cluster**, between which messages pass: each ' +
+      'client has its own, by its client id, and another one while that is down',
     read: (text) => readList(text, readBrokerAddress, true),
   }),
   ...DOOR_VARIABLES,
@@ -297,7 +304,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       listen: values.MQTT_LISTEN,
       door: doorOf(values),
       upstream: values.MQTT_UPSTREAM,
-      tellsEndpoints: values.MQTT_UPSTREAM_PROXY_PROTOCOL === 'v2',
+      reach: upstreamOf(values),
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,

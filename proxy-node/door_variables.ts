@@ -2,8 +2,14 @@
 // all variables, and the reading of it, is config.ts's.
 
 import { isIP } from 'node:net'
-import { type ListenAddress, quote, type Reading, readList } from './addresses.ts'
-import { choice, oneOf, optional } from './variables.ts'
+import {
+  type BrokerAddress,
+  type ListenAddress,
+  quote,
+  type Reading,
+  readList,
+} from './addresses.ts'
+import { choice, number, oneOf, optional } from './variables.ts'
 
 /** Whether clients are asked for a certificate of their own. */
 export type ClientCertificates = 'off' | 'optional' | 'required'
@@ -20,6 +26,19 @@ export type DoorConfig = {
   origins: string[] | undefined
   /** Balancers that tell who the client is. */
   peers: AddressRange[]
+}
+
+/** How brokers are reached, beside their addresses. */
+export type UpstreamConfig = {
+  /** Paths of PEM files, for `mqtts://`. */
+  authorities: string | undefined
+  certificate: CertificatePair | undefined
+  /** Whether all brokers know all sessions. */
+  sharesSessions: boolean
+  /** milliseconds */
+  lookInterval: number
+  /** Whether brokers get a PROXY header with the client's address. */
+  tellsEndpoints: boolean
 }
 
 /** The addresses whose first `prefix` bits are those of `address`. */
@@ -68,6 +87,31 @@ export const DOOR_VARIABLES = {
       'they may tell the client by `X-Forwarded-For` instead. From others neither is believed',
     read: (text) => readList(text, readRange),
   }),
+  MQTT_UPSTREAM_CA_FILE: optional("Node's list", {
+    example: '/etc/mproxy/broker_ca.pem',
+    meaning: 'a file with the authorities, PEM, that certificates of `mqtts://` brokers come from',
+    read: readFile,
+  }),
+  MQTT_UPSTREAM_CERT_FILE: optional('none', {
+    example: '/etc/mproxy/mproxy.pem',
+    meaning: "a file with mProxy's own certificate, PEM, that it shows to `mqtts://` brokers",
+    read: readFile,
+  }),
+  MQTT_UPSTREAM_KEY_FILE: optional('none', {
+    example: '/etc/mproxy/mproxy.key',
+    meaning: 'a file with the private key of that certificate, PEM',
+    read: readFile,
+  }),
+  MQTT_UPSTREAM_SESSIONS: choice(
+    ['own', 'shared'],
+    'with several brokers: each keeps its `own` sessions, so that a client which comes to another ' +
+      'broker than the last time begins anew; or all of them know all sessions (`shared`)',
+  ),
+  MQTT_UPSTREAM_LOOK_INTERVAL: number(
+    5,
+    [1, 3600],
+    'seconds between two looks at each of several brokers: a CONNECT that any answer is good for',
+  ),
   MQTT_UPSTREAM_PROXY_PROTOCOL: choice(
     ['off', 'v2'],
     'whether each connection to a broker begins with a header of the PROXY protocol, which tells the ' +
@@ -83,25 +127,56 @@ export type DoorReadings = {
   MQTT_TLS_CLIENT_CA_FILE?: string | undefined
   MQTT_WS_ORIGINS?: string[] | undefined
   PROXY_PROTOCOL_FROM?: AddressRange[] | undefined
+  MQTT_UPSTREAM?: BrokerAddress[] | undefined
+  MQTT_UPSTREAM_CA_FILE?: string | undefined
+  MQTT_UPSTREAM_CERT_FILE?: string | undefined
+  MQTT_UPSTREAM_KEY_FILE?: string | undefined
+  MQTT_UPSTREAM_SESSIONS?: 'own' | 'shared' | undefined
+  MQTT_UPSTREAM_LOOK_INTERVAL?: number | undefined
+  MQTT_UPSTREAM_PROXY_PROTOCOL?: 'off' | 'v2' | undefined
 }
 
 const isTls = ({ transport }: ListenAddress) => transport === 'tls' || transport === 'wss'
 
+type DoorFault = { name: keyof typeof DOOR_VARIABLES; problem: string }
+
 /** Faults that no variable has by itself. `faulty`: the names of those that have one already. */
-export function findDoorFaults(
-  readings: DoorReadings,
-  faulty: readonly string[],
-): { name: keyof typeof DOOR_VARIABLES; problem: string }[] {
+export function findDoorFaults(readings: DoorReadings, faulty: readonly string[]): DoorFault[] {
   const { MQTT_LISTEN: listen = [], MQTT_TLS_CERT_FILE, MQTT_TLS_KEY_FILE } = readings
-  if (!listen.some(isTls)) return []
+  const upstream = findUpstreamFaults(readings)
+  if (!listen.some(isTls)) return upstream
   const named = { MQTT_TLS_CERT_FILE, MQTT_TLS_KEY_FILE }
   const lacking = (['MQTT_TLS_CERT_FILE', 'MQTT_TLS_KEY_FILE'] as const)
     .filter((name) => named[name] === undefined && !faulty.includes(name))
-    .map((name) => ({ name, problem: 'is required by mqtts:// and wss:// in MQTT_LISTEN' }))
+    .map((name): DoorFault => {
+      return { name, problem: 'is required by mqtts:// and wss:// in MQTT_LISTEN' }
+    })
   const [certificates, keys] = [MQTT_TLS_CERT_FILE?.length, MQTT_TLS_KEY_FILE?.length]
+  lacking.push(...upstream)
   if (certificates === undefined || keys === undefined || certificates === keys) return lacking
   const problem = `names ${keys} files, and MQTT_TLS_CERT_FILE names ${certificates}`
   return [...lacking, { name: 'MQTT_TLS_KEY_FILE', problem }]
+}
+
+/** A certificate has a key, where brokers are asked for by mqtts://. */
+function findUpstreamFaults(readings: DoorReadings): DoorFault[] {
+  const { MQTT_UPSTREAM = [], MQTT_UPSTREAM_CERT_FILE, MQTT_UPSTREAM_KEY_FILE } = readings
+  const isWhole = (MQTT_UPSTREAM_CERT_FILE === undefined) === (MQTT_UPSTREAM_KEY_FILE === undefined)
+  if (isWhole || !MQTT_UPSTREAM.some(({ tls }) => tls)) return []
+  return MQTT_UPSTREAM_KEY_FILE === undefined
+    ? [{ name: 'MQTT_UPSTREAM_KEY_FILE', problem: 'is required with MQTT_UPSTREAM_CERT_FILE' }]
+    : [{ name: 'MQTT_UPSTREAM_CERT_FILE', problem: 'is required with MQTT_UPSTREAM_KEY_FILE' }]
+}
+
+export function upstreamOf(readings: DoorReadings): UpstreamConfig {
+  const { MQTT_UPSTREAM_CERT_FILE: certificate, MQTT_UPSTREAM_KEY_FILE: key } = readings
+  return {
+    authorities: readings.MQTT_UPSTREAM_CA_FILE,
+    certificate: certificate === undefined || key === undefined ? undefined : { certificate, key },
+    sharesSessions: readings.MQTT_UPSTREAM_SESSIONS === 'shared',
+    lookInterval: 1000 * (readings.MQTT_UPSTREAM_LOOK_INTERVAL ?? 5),
+    tellsEndpoints: readings.MQTT_UPSTREAM_PROXY_PROTOCOL === 'v2',
+  }
 }
 
 export function doorOf(readings: DoorReadings): DoorConfig {

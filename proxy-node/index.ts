@@ -9,6 +9,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
+import type { ConnectionOptions } from 'node:tls'
 import { describeFault, PROXY_VARIABLES, type ProxyConfig, readProxyConfig } from './config.ts'
 import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
@@ -26,10 +27,10 @@ import { openJwks } from './tokens/jwks.ts'
 import { openPolicies } from './tokens/policies.ts'
 import { openStatusLists, type Withdrawal } from './tokens/status_lists.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
-import { openCertificates } from './transport/certificates.ts'
+import { openBrokerTls, openCertificates } from './transport/certificates.ts'
 import { ListenError, type Listener, listen, type Transport } from './transport/listen.ts'
-import { createDial } from './transport/upstream.ts'
-import { FileFaults, type Reload } from './transport/watched_files.ts'
+import { openBrokers } from './transport/upstream.ts'
+import { FileFaults, type Reload, type WatchedFiles } from './transport/watched_files.ts'
 
 export type Proxy = {
   /** With the ports that were really taken, in the order of MQTT_LISTEN. */
@@ -72,7 +73,8 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     folder: config.stateFolder,
     onFetch: reportPolicies(metrics, log),
   })
-  const certificates = openDoorCertificates(config, reportCertificates(metrics, log))
+  const tls = openTls(config, reportCertificates(metrics, log))
+  const { certificates } = tls
   metrics.watchCertificates(certificates)
   for (const { file, expires_at } of certificates.inForce()) {
     log('certificate', { file, expires_at: new Date(1000 * expires_at).toISOString() })
@@ -80,7 +82,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const verifier = metrics.timeVerifier(
     createVerifier({ issuer, audience, jwks, statusLists, policies, now: Date.now }),
   )
-  const broker = watchBroker(metrics, config)
+  const broker = watchBroker(metrics, log, config, tls.brokerTls)
   const parts = {
     verifier,
     dial: broker.dial,
@@ -132,7 +134,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       connectionsPerAddress: config.connectionsPerAddress,
       connectTimeout: config.limits.connect_timeout_ms,
       door: config.door,
-      tellsEndpoints: config.tellsEndpoints,
+      tellsEndpoints: config.reach.tellsEndpoints,
       certificates,
       webSocket: {
         upgradeTimeout: config.limits.connect_timeout_ms,
@@ -170,7 +172,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   return {
     listening: listeners.map(({ transport, port, url }) => ({ transport, port, url })),
     metricsPort: metricsServer?.port,
-    reload: () => certificates.reload(),
+    reload: () => tls.reload(),
     async close(drainTimeout = config.drainTimeout) {
       isDraining = true
       for (const listener of listeners) listener.close()
@@ -179,29 +181,53 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       statusLists.close()
       policies.close()
       jwks.close()
-      certificates.close()
+      tls.close()
+      broker.close()
       await metricsServer?.close()
       log('stopped')
     },
   }
 }
 
-/** The certificates of the doors; a StartError says which files are not good. */
-function openDoorCertificates({ door }: ProxyConfig, onReload: (reload: Reload) => void) {
-  const nameOf = (file: string) => {
-    if (file === door.clientAuthorities) return 'MQTT_TLS_CLIENT_CA_FILE'
-    const isKey = door.certificates.some(({ key }) => key === file)
-    return isKey ? 'MQTT_TLS_KEY_FILE' : 'MQTT_TLS_CERT_FILE'
+/** TLS of both sides; a StartError says which files are not good. */
+function openTls({ door, reach, upstream }: ProxyConfig, onReload: (reload: Reload) => void) {
+  const names = new Map<string | undefined, keyof typeof PROXY_VARIABLES>([
+    [reach.authorities, 'MQTT_UPSTREAM_CA_FILE'],
+    [reach.certificate?.certificate, 'MQTT_UPSTREAM_CERT_FILE'],
+    [reach.certificate?.key, 'MQTT_UPSTREAM_KEY_FILE'],
+    [door.clientAuthorities, 'MQTT_TLS_CLIENT_CA_FILE'],
+  ])
+  for (const { certificate, key } of door.certificates) {
+    names.set(key, 'MQTT_TLS_KEY_FILE').set(certificate, 'MQTT_TLS_CERT_FILE')
   }
-  try {
-    return openCertificates(door, onReload)
-  } catch (error) {
-    if (!(error instanceof FileFaults)) throw error
-    const faults = error.faults.map(({ file, message: problem }) => {
-      const name = nameOf(file)
-      return describeFault({ name, problem, example: PROXY_VARIABLES[name].example })
-    })
-    throw new StartError(faults.join('\n'))
+  const faults: string[] = []
+  function read<T>(open: () => T): T | undefined {
+    try {
+      return open()
+    } catch (error) {
+      if (!(error instanceof FileFaults)) throw error
+      for (const { file, message: problem } of error.faults) {
+        const name = names.get(file) ?? 'MQTT_TLS_CERT_FILE'
+        faults.push(describeFault({ name, problem, example: PROXY_VARIABLES[name].example }))
+      }
+      return undefined
+    }
+  }
+  const certificates = read(() => openCertificates(door, onReload))
+  const isTls = upstream.some(({ tls }) => tls)
+  const brokerTls = read(() => (isTls ? openBrokerTls(reach, onReload) : undefined))
+  if (certificates === undefined || faults.length > 0) throw new StartError(faults.join('\n'))
+  return {
+    certificates,
+    brokerTls,
+    reload() {
+      certificates.reload()
+      brokerTls?.reload()
+    },
+    close() {
+      certificates.close()
+      brokerTls?.close()
+    },
   }
 }
 
@@ -238,11 +264,25 @@ function findConnectionLimit(maximum: number | undefined, log: WriteLog): number
 }
 
 /** The dial of the sessions, and whether it lately reached a broker. */
-function watchBroker(metrics: Metrics, { upstream, tellsEndpoints }: ProxyConfig) {
+function watchBroker(
+  metrics: Metrics,
+  log: WriteLog,
+  { upstream, reach }: ProxyConfig,
+  tls: WatchedFiles<ConnectionOptions> | undefined,
+) {
   const lately = 10_000
   let last = { at: Number.NEGATIVE_INFINITY, isReachable: false }
   let probe: Promise<boolean> | undefined
-  const dial = metrics.watchDial(createDial(upstream, { tellsEndpoints }), (isReachable) => {
+  const brokers = openBrokers(upstream, {
+    tellsEndpoints: reach.tellsEndpoints,
+    sharesSessions: reach.sharesSessions,
+    look_interval_ms: reach.lookInterval,
+    tls: () => tls?.value,
+    onChange: (broker, isUp) => log('broker', { broker, state: isUp ? 'up' : 'down' }),
+    onFailover: metrics.clientFailedOver,
+  })
+  metrics.watchBrokers(brokers)
+  const dial = metrics.watchDial(brokers.dial, (isReachable) => {
     last = { at: performance.now(), isReachable }
   })
   const probeOnce = async () => {
@@ -257,6 +297,7 @@ function watchBroker(metrics: Metrics, { upstream, tellsEndpoints }: ProxyConfig
   }
   return {
     dial,
+    close: () => brokers.close(),
     /** Dials only when no session did so lately, and once for all callers. */
     isReachable(): Promise<boolean> | boolean {
       if (performance.now() - last.at < lately && last.isReachable) return true

@@ -14,7 +14,7 @@ import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
 import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
-import type { Dial } from '../transport/upstream.ts'
+import type { Brokers, Dial } from '../transport/upstream.ts'
 import type { Reload } from '../transport/watched_files.ts'
 
 export type Metrics = {
@@ -32,6 +32,9 @@ export type Metrics = {
   watchLists(lists: Pick<StatusLists, 'age' | 'count'>): void
   /** Gives the same verifier, with its time measured. */
   timeVerifier(verifier: Verifier): Verifier
+  /** Reads which brokers are up when it is scraped. */
+  watchBrokers(brokers: Pick<Brokers, 'states'>): void
+  clientFailedOver(): void
   /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
   watchDial(dial: Dial, onOutcome: (isReachable: boolean) => void): Dial
   /** Reads how many lines of the log were dropped when it is scraped. */
@@ -127,6 +130,11 @@ export function createMetrics(): Metrics {
     help: 'Time to verify a token, with a wait for new keys where there was one',
     labelNames: ['result'],
     buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 10],
+    registers,
+  })
+  const failovers = new Counter({
+    name: 'mproxy_upstream_failovers_total',
+    help: 'Dials of clients that got to another broker than their own',
     registers,
   })
   const dials = new Counter({
@@ -311,6 +319,20 @@ export function createMetrics(): Metrics {
           return result instanceof Promise ? result.then(note) : note(result)
         },
       }
+    },
+    watchBrokers(brokers) {
+      new Gauge({
+        name: 'mproxy_upstream_up',
+        help: 'Whether a broker was reached by the last dial or look: 1, or 0',
+        labelNames: ['broker'],
+        registers,
+        collect() {
+          for (const { broker, isUp } of brokers.states()) this.set({ broker }, isUp ? 1 : 0)
+        },
+      })
+    },
+    clientFailedOver() {
+      failovers.inc()
     },
     watchDial(dial, onOutcome) {
       return async (signal, caller) => {

@@ -200,7 +200,9 @@ export class Session implements SessionFacts {
     this.#schedule()
     let upstream: Upstream
     try {
-      upstream = await dial(this.#dialling.signal, { endpoints: this.#parts.arrival?.endpoints })
+      const { clientId: client_id } = admission
+      const endpoints = this.#parts.arrival?.endpoints
+      upstream = await dial(this.#dialling.signal, { client_id, endpoints })
     } catch {
       return this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
     }
@@ -220,12 +222,8 @@ export class Session implements SessionFacts {
     this.#schedule()
     this.#broker = stream
     this.#isBrokerClosed = false
-    const scanner = new Scanner(
-      ONLY_CONNACK,
-      limits.connect_packet_max,
-      limits.connect_packet_max,
-      false,
-    )
+    const { connect_packet_max: most } = limits
+    const scanner = new Scanner(ONLY_CONNACK, most, most, false)
     this.#fromBroker = scanner
     scanner.version = connect.version
     this.#toBroker = new Outlet(stream)
@@ -244,6 +242,7 @@ export class Session implements SessionFacts {
         clientId: this.mqttClientId,
         username: upstream.username ?? identity.sub,
         password: upstream.password,
+        clean: connect.clean || upstream.beginsAnew === true,
         keepAlive: this.#deadlines.brokerKeepAlive,
         sessionExpiry: sessionExpiryFor(connect, limits),
       }),

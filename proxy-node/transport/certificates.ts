@@ -9,9 +9,23 @@ import {
   type KeyObject,
   X509Certificate,
 } from 'node:crypto'
-import { createSecureContext, type SecureContext, type TLSSocket, type TlsOptions } from 'node:tls'
-import type { CertificatePair, DoorConfig } from '../door_variables.ts'
-import { FileFault, type Reload, readParts, readTextOf, watchFiles } from './watched_files.ts'
+import {
+  type ConnectionOptions,
+  createSecureContext,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions,
+} from 'node:tls'
+import type { CertificatePair, DoorConfig, UpstreamConfig } from '../door_variables.ts'
+import {
+  FileFault,
+  type Reload,
+  readParts,
+  readTextOf,
+  type WatchedFiles,
+  watchFiles,
+} from './watched_files.ts'
 
 /** One certificate in force, for the operator. */
 export type CertificateInForce = { file: string; expires_at: number }
@@ -108,7 +122,7 @@ function contextOf({ certificate }: CertificatePair, options: TlsOptions): Secur
 }
 
 /** The texts of a certificate with its chain and of its key, which belong together. */
-export function readPair(pair: CertificatePair): {
+function readPair(pair: CertificatePair): {
   leaf: X509Certificate
   cert: string
   key: string
@@ -129,7 +143,7 @@ export function readPair(pair: CertificatePair): {
 }
 
 /** The text of a file with certificates of authorities. */
-export function readAuthorityFile(file: string): string {
+function readAuthorityFile(file: string): string {
   const text = readTextOf(file)
   readCertificate(file, text)
   return text
@@ -158,4 +172,30 @@ export function provedThumbprint(
   const now = Date.now()
   if (shown.validFromDate.getTime() > now || shown.validToDate.getTime() <= now) return false
   return createHash('sha256').update(shown.raw).digest('base64url')
+}
+
+/** The TLS of mqtts:// brokers as its files say; undefined where none is named. */
+export function openBrokerTls(
+  { authorities, certificate }: UpstreamConfig,
+  onReload: (reload: Reload) => void,
+  interval_ms?: number,
+): WatchedFiles<ConnectionOptions> | undefined {
+  const files = [authorities, certificate?.certificate, certificate?.key]
+  const named = files.filter((file) => file !== undefined)
+  if (named.length === 0) return undefined
+  const load = (): ConnectionOptions => {
+    const own: SecureContextOptions = { ...TLS_FLOOR }
+    readParts([
+      () => {
+        if (authorities !== undefined) own.ca = readAuthorityFile(authorities)
+      },
+      () => {
+        if (certificate === undefined) return
+        const { cert, key } = readPair(certificate)
+        Object.assign(own, { cert, key })
+      },
+    ])
+    return { ...TLS_FLOOR, secureContext: createSecureContext(own) }
+  }
+  return watchFiles(named, load, onReload, interval_ms)
 }
