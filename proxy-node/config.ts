@@ -27,6 +27,7 @@ import {
   type UpstreamConfig,
   upstreamOf,
 } from './door_variables.ts'
+import { type ForeignIssuer, readAudience, readIssuersFile } from './issuers_file.ts'
 import {
   choice,
   number,
@@ -43,6 +44,8 @@ export type ProxyConfig = {
   issuerAddress: string | undefined
   jwksUri: string | undefined
   audience: string
+  /** Issuers beside the main one. */
+  foreignIssuers: ForeignIssuer[]
   listen: ListenAddress[]
   door: DoorConfig
   upstream: BrokerAddress[]
@@ -55,8 +58,11 @@ export type ProxyConfig = {
   limits: SessionLimits
   /** milliseconds */
   drainTimeout: number
-  /** undefined: policies are kept in memory alone */
+  /** undefined: keys, lists and policies are kept in memory alone */
   stateFolder: string | undefined
+  /** milliseconds */
+  statusMaxAge: number
+  statusFailOpen: boolean
 }
 
 export type SessionLimits = {
@@ -74,6 +80,10 @@ export type SessionLimits = {
   subscriptions_per_packet: number
   /** Filters a session may hold at once, or give back in one UNSUBSCRIBE. */
   subscriptions_max: number
+  /** Filters that are refused in a minute, from which on the session ends; 0: no limit. */
+  refused_filters_per_minute: number
+  /** Tokens that a session may bring in a minute, each of which is verified; 0: no limit. */
+  reauthentications_per_minute: number
   /** SUBSCRIBE and UNSUBSCRIBE packets the broker has not answered; more wait unread. */
   inflight_subscribes_max: number
   topic_levels_max: number
@@ -132,6 +142,13 @@ const TABLE = {
     example: 'urn:allauth:mqtt',
     meaning: 'the `aud` that a token must have',
     read: readAudience,
+  }),
+  ISSUERS_FILE: optional('none', {
+    example: 'docs/issuers.json',
+    meaning:
+      'a JSON file with further issuers whose tokens count, each within client ids and topics of its own ' +
+      '([several issuers](mqtt.md#several-issuers))',
+    read: readIssuersFile,
   }),
   MQTT_LISTEN: withDefault(LISTEN, '', {
     example: LISTEN,
@@ -194,7 +211,22 @@ const TABLE = {
     'longest Keep Alive, in seconds; MQTT 5 clients learn it from CONNACK',
     'as clients say',
   ),
-  MQTT_SUBSCRIPTIONS_MAX: number(4096, [1, 1_000_000], 'topic filters that one session may hold'),
+  MQTT_SUBSCRIPTIONS_MAX: number(
+    4096,
+    [1, 1_000_000],
+    'topic filters that one session may ask for and hold',
+  ),
+  MQTT_REFUSED_FILTERS_PER_MINUTE: number(
+    5000,
+    [0, 1_000_000],
+    'topic filters that one session may be refused in a minute; more end it (0x97). 0: no limit',
+  ),
+  MQTT_REAUTHENTICATIONS_PER_MINUTE: number(
+    20,
+    [0, 100_000],
+    'new tokens that one session may bring in a minute, by AUTH or `$allauth/token`; more end it ' +
+      '(0x97). 0: no limit',
+  ),
   MQTT_STALL_TIMEOUT: number(
     60,
     [1, 3600],
@@ -220,10 +252,20 @@ const TABLE = {
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
-      'a folder where policies that tokens name by reference are kept, so that mProxy has them ' +
-      'after a restart while the issuer is away',
+      'a folder where keys, status lists and policies are kept, so that mProxy lets devices in after a ' +
+      'restart while the issuer is away ([how long](mqtt.md#without-the-issuer)). Nobody else may write there',
     read: readFolder,
   }),
+  MQTT_STATUS_MAX_AGE: number(
+    86_400,
+    [60, 86_400],
+    'seconds for which a status list counts that the issuer did not confirm',
+  ),
+  MQTT_STATUS_FAIL_OPEN: choice(
+    ['no', 'yes'],
+    'whether tokens are let in whose status list is too old: `no` (they are refused as unavailable), or `yes` ' +
+      '(whoever is revoked meanwhile gets in)',
+  ),
   MQTT_DRAIN_TIMEOUT: number(
     10,
     [0, 3600],
@@ -292,6 +334,10 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
     const problem = 'deliver drops what clean would end a session for: set one of the two'
     faults.push({ name: 'MQTT_PARTIAL_FILTERS', problem, example: 'refuse' })
   }
+  if (readings.ISSUERS_FILE?.some(({ issuer }) => issuer === readings.ISSUER)) {
+    const problem = 'it names the issuer of ISSUER, which has no bound'
+    faults.push({ name: 'ISSUERS_FILE', problem, example: PROXY_VARIABLES.ISSUERS_FILE.example })
+  }
   if (faults.length > 0) return { ok: false, faults }
   const values = readings as Values // without a fault, each variable was read
   return {
@@ -301,6 +347,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       issuerAddress: values.ISSUER_ADDRESS,
       jwksUri: values.JWKS_URI,
       audience: values.MQTT_AUDIENCE,
+      foreignIssuers: values.ISSUERS_FILE ?? [],
       listen: values.MQTT_LISTEN,
       door: doorOf(values),
       upstream: values.MQTT_UPSTREAM,
@@ -311,6 +358,8 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       limits: limitsOf(values),
       drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
       stateFolder: values.STATE_DIR,
+      statusMaxAge: 1000 * values.MQTT_STATUS_MAX_AGE,
+      statusFailOpen: values.MQTT_STATUS_FAIL_OPEN === 'yes',
     },
   }
 }
@@ -324,18 +373,13 @@ const limitsOf = (values: Values): SessionLimits => ({
   session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
   keepalive_max_s: values.MQTT_KEEPALIVE_MAX,
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
+  refused_filters_per_minute: values.MQTT_REFUSED_FILTERS_PER_MINUTE,
+  reauthentications_per_minute: values.MQTT_REAUTHENTICATIONS_PER_MINUTE,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
 })
-
-function readAudience(text: string): Reading<string> {
-  if (text.length > 255 || !/^[\x21-\x7e]+$/.test(text)) {
-    return { problem: `${quote(text)} is not one name of 1 to 255 printable characters` }
-  }
-  return { value: text }
-}
 
 function readFolder(text: string): Reading<string> {
   return text.length > 1024 || text.includes('\0')

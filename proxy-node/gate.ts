@@ -118,21 +118,22 @@ export function judgeConnect(
   }
   // 3.1.1 [MQTT-3.1.3-8]: such a client could never learn its identifier.
   if (connect.version === 4 && !connect.clean) return refusal
-  const ownId = `${identity.sub}:${suffix}`
+  const ownId = `${identity.principal}:${suffix}`
   return isOwnClientId(identity, ownId) ? { ok: true, clientId: ownId, isAssigned: true } : refusal
 }
 
 /** Says whether a token lets its bearer be this MQTT client. */
 export function isOwnClientId(identity: Identity, clientId: string): boolean {
-  const { sub } = identity
-  if (clientId === '' || sub === '') return false
-  // `a:b` of a foreign issuer would look like `a` of the main one with a suffix; and no registry of
-  // devices confirmed its claim about another MQTT client.
-  if (identity.foreign && sub.includes(':')) return false
-  if (clientId === sub) return true
+  const { principal } = identity
+  if (clientId === '' || identity.sub === '') return false
+  // `a:b` of a foreign issuer would look like `a` with a suffix; and no registry of devices
+  // confirmed its claim about another MQTT client.
+  if (identity.foreign && identity.sub.includes(':')) return false
+  if (clientId === principal) return true
   if (clientId === identity.mqtt_client_id) return !identity.foreign
-  if (!clientId.startsWith(sub) || clientId.charCodeAt(sub.length) !== 0x3a) return false
-  return isSuffix(clientId, sub.length + 1)
+  const { length } = principal
+  if (!clientId.startsWith(principal) || clientId.charCodeAt(length) !== 0x3a) return false
+  return isSuffix(clientId, length + 1)
 }
 
 /** 1 to 64 characters of the id alphabet `[A-Za-z0-9._~-]`. */
@@ -183,7 +184,10 @@ export type PartialFilters = 'refuse' | 'deliver'
 const mayHold = (acl: Acl, filter: string, qos: Qos, partial: PartialFilters): boolean =>
   maySubscribe(acl, filter, qos) || (partial === 'deliver' && maySubscribeInPart(acl, filter, qos))
 
-/** Gives for each filter 0 (it goes to the broker) or the reason code of its refusal. */
+/**
+ * Gives for each filter 0 (it goes to the broker) or the reason code of its refusal. Only filters
+ * of the places `from` to `to` are judged, since a thousand of them are too many for one turn.
+ */
 export function judgeSubscribe(
   acl: Acl,
   filters: readonly string[],
@@ -193,10 +197,12 @@ export function judgeSubscribe(
     topic_levels_max: number
     partial_filters: PartialFilters
   },
+  codes: Uint8Array = new Uint8Array(filters.length),
+  from = 0,
+  to = filters.length,
 ): Uint8Array {
-  const codes = new Uint8Array(filters.length)
   if (filters.length > limits.subscriptions_per_packet) return codes.fill(QUOTA_EXCEEDED)
-  for (let i = 0; i < codes.length; i++) {
+  for (let i = from; i < to; i++) {
     const filter = filters[i]!
     if (parseSubscription(filter, limits.topic_levels_max) === null) {
       codes[i] = TOPIC_FILTER_INVALID

@@ -16,16 +16,18 @@ import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
 import {
   logSessions,
+  logState,
   reportAcceptRefusals,
   reportCertificates,
   reportLists,
   reportPolicies,
   reportRefreshes,
+  reportState,
 } from './operation/reports.ts'
 import { Session } from './session/session.ts'
-import { openJwks } from './tokens/jwks.ts'
-import { openPolicies } from './tokens/policies.ts'
-import { openStatusLists, type Withdrawal } from './tokens/status_lists.ts'
+import { openStateFolder } from './tokens/state_folder.ts'
+import type { Withdrawal } from './tokens/status_lists.ts'
+import { closeTrust, openTrusts, startTrust } from './tokens/trust.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
 import { openBrokerTls, openCertificates } from './transport/certificates.ts'
 import { ListenError, type Listener, listen, type Transport } from './transport/listen.ts'
@@ -51,27 +53,11 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const sessions = new Set<Session>()
   let isDraining = false
 
-  const report = reportRefreshes(metrics, log)
-  const jwks = openJwks({
-    issuer: config.issuer,
-    address: config.issuerAddress,
-    jwksUri: config.jwksUri,
-    onRefresh(refresh) {
-      report(refresh)
-      // A token that was verified just before must have reached its session first.
-      if (refresh.outcome === 'ok') setImmediate(endSessionsOfWithdrawnKeys)
-    },
-  })
-  const { issuer, audience, issuerAddress: address } = config
-  const onRefresh = reportLists(metrics, log)
-  const statusLists = openStatusLists({ issuer, address, jwks, onRefresh })
-  metrics.watchLists(statusLists)
-  const policies = openPolicies({
-    issuer,
-    address,
-    jwks,
+  // Before anybody is let in: those who ended before a restart are known to have ended.
+  const state = await openStateFolder({
     folder: config.stateFolder,
-    onFetch: reportPolicies(metrics, log),
+    issuers: [config.issuer, ...config.foreignIssuers.map(({ issuer }) => issuer)],
+    ...reportState(metrics, log),
   })
   const tls = openTls(config, reportCertificates(metrics, log))
   const { certificates } = tls
@@ -79,17 +65,32 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   for (const { file, expires_at } of certificates.inForce()) {
     log('certificate', { file, expires_at: new Date(1000 * expires_at).toISOString() })
   }
-  const verifier = metrics.timeVerifier(
-    createVerifier({ issuer, audience, jwks, statusLists, policies, now: Date.now }),
-  )
+  const trusts = openTrusts(config, (issuer, isMain) => {
+    const named = isMain ? undefined : issuer
+    const reportKeys = reportRefreshes(metrics, log, named)
+    return {
+      keeper: state.of(issuer),
+      onKeys(refresh) {
+        reportKeys(refresh)
+        // A token that was verified just before must have reached its session first.
+        if (refresh.outcome === 'ok') setImmediate(endSessionsOfWithdrawnKeys)
+      },
+      onList: reportLists(metrics, log),
+      onPolicy: reportPolicies(metrics, log, named),
+    }
+  })
+  const { main, others } = trusts
+  metrics.watchTrust(trusts.all)
+  if (config.stateFolder !== undefined) logState(trusts.all, log)
+  const verifier = metrics.timeVerifier(createVerifier({ ...main, others, now: Date.now }))
   const broker = watchBroker(metrics, log, config, tls.brokerTls)
   const parts = {
     verifier,
     dial: broker.dial,
     limits: config.limits,
     events: logSessions(metrics.sessionEvents, log),
-    watchStatus: ({ status }: Identity, withdraw: (why: Withdrawal) => void) =>
-      status === undefined ? () => {} : statusLists.watch(status, withdraw),
+    watchStatus: ({ iss, status }: Identity, withdraw: (why: Withdrawal) => void) =>
+      status === undefined ? () => {} : trusts.of(iss).statusLists.watch(status, withdraw),
     now: Date.now,
     random: randomBytes,
   }
@@ -100,14 +101,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
    */
   function endSessionsOfWithdrawnKeys(): void {
     const orphans = [...sessions].filter(
-      ({ identity }) => identity !== undefined && !jwks.lists(identity.signed_by),
+      ({ identity }) =>
+        identity !== undefined && !trusts.of(identity.iss).jwks.lists(identity.signed_by),
     )
     if (orphans.length > 0) log('keys_withdrawn', { sessions: orphans.length })
     for (const session of orphans) session.revoke()
   }
 
   async function readiness(): Promise<Readiness> {
-    const keys = jwks.isUsable()
+    const keys = main.jwks.isUsable()
     const isReachable = await broker.isReachable()
     return {
       ready: keys && isReachable && !isDraining,
@@ -160,7 +162,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     throw new StartError(describeListenFault('MQTT_LISTEN', addressOf(error.address), error))
   }
   // Nothing waits for it: a client that comes before the keys gets "server unavailable".
-  void jwks.start().then(() => policies.start())
+  for (const trust of trusts.all) void startTrust(trust)
 
   for (const { url } of listeners) log('listening', { url })
   if (metricsServer !== undefined && metricsAddress !== undefined) {
@@ -178,9 +180,8 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       for (const listener of listeners) listener.close()
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
-      statusLists.close()
-      policies.close()
-      jwks.close()
+      for (const trust of trusts.all) closeTrust(trust)
+      await state.written()
       tls.close()
       broker.close()
       await metricsServer?.close()

@@ -10,6 +10,7 @@ const WANTED = [
   { program: 'chromium', debian: 'chromium' },
   { program: 'openssl', debian: 'openssl' },
   { program: 'curl', debian: 'curl' },
+  { program: 'cc', debian: 'build-essential' },
   { program: 'aiosmtpd', debian: 'python3-aiosmtpd' },
 ]
 

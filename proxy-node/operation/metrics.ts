@@ -8,8 +8,8 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
-import type { Refresh } from '../tokens/jwks.ts'
-import type { PolicyFetch } from '../tokens/policies.ts'
+import type { Jwks, Refresh } from '../tokens/jwks.ts'
+import type { Policies, PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
 import type { DoorCertificates } from '../transport/certificates.ts'
@@ -28,8 +28,9 @@ export type Metrics = {
   certificatesReloaded(reload: Reload): void
   /** Reads when each runs out when it is scraped. */
   watchCertificates(certificates: Pick<DoorCertificates, 'inForce'>): void
-  /** Reads the age of the lists when it is scraped. */
-  watchLists(lists: Pick<StatusLists, 'age' | 'count'>): void
+  stateWritten(isWritten: boolean): void
+  /** Reads counts and ages of keys, lists and policies of each issuer when it is scraped. */
+  watchTrust(trusts: readonly WatchedTrust[]): void
   /** Gives the same verifier, with its time measured. */
   timeVerifier(verifier: Verifier): Verifier
   /** Reads which brokers are up when it is scraped. */
@@ -41,6 +42,14 @@ export type Metrics = {
   watchLog(dropped: () => number): void
   text(): Promise<string>
   readonly contentType: string
+}
+
+/** Memory of an issuer, as far as an operator sees it. */
+export type WatchedTrust = {
+  issuer: string
+  jwks: Pick<Jwks, 'age' | 'count'>
+  statusLists: Pick<StatusLists, 'age' | 'count'>
+  policies: Pick<Policies, 'age' | 'count'>
 }
 
 const protocolOf = (version: number) => (version === 4 ? '3.1.1' : version === 5 ? '5.0' : 'none')
@@ -97,16 +106,6 @@ export function createMetrics(): Metrics {
     labelNames: ['outcome'],
     registers,
   })
-  const keys = new Gauge({
-    name: 'mproxy_jwks_keys',
-    help: 'Usable keys of the issuer that are held',
-    registers,
-  })
-  const lastSuccess = new Gauge({
-    name: 'mproxy_jwks_last_success_timestamp_seconds',
-    help: "When the issuer's keys were last read",
-    registers,
-  })
   const listRefreshes = new Counter({
     name: 'mproxy_status_list_refreshes_total',
     help: 'Attempts to read token status lists, by outcome',
@@ -122,6 +121,12 @@ export function createMetrics(): Metrics {
   const certificateReloads = new Counter({
     name: 'mproxy_tls_reloads_total',
     help: 'Times that the files of TLS were read anew: loaded, or kept as they were',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const stateWrites = new Counter({
+    name: 'mproxy_state_writes_total',
+    help: 'Attempts to keep a key set, status list or policy in STATE_DIR, by outcome',
     labelNames: ['outcome'],
     registers,
   })
@@ -252,10 +257,8 @@ export function createMetrics(): Metrics {
     connectionRefused(reason) {
       drops.inc({ reason })
     },
-    jwksRefreshed({ outcome, keys: count }) {
+    jwksRefreshed({ outcome }) {
       refreshes.inc({ outcome })
-      keys.set(count)
-      if (outcome === 'ok') lastSuccess.setToCurrentTime()
     },
     listRefreshed({ outcome }) {
       listRefreshes.inc({ outcome })
@@ -277,23 +280,54 @@ export function createMetrics(): Metrics {
         },
       })
     },
-    watchLists(lists) {
-      new Gauge({
-        name: 'mproxy_status_lists',
-        help: 'Token status lists that are kept or asked for',
-        registers,
-        collect() {
-          this.set(lists.count())
-        },
-      })
-      new Gauge({
-        name: 'mproxy_status_list_age_seconds',
-        help: 'Time since the oldest token status list that a session hangs on was confirmed',
-        registers,
-        collect() {
-          this.set(lists.age())
-        },
-      })
+    stateWritten(isWritten) {
+      stateWrites.inc({ outcome: isWritten ? 'ok' : 'failed' })
+    },
+    watchTrust(trusts) {
+      const watch = (
+        name: string,
+        help: string,
+        read: (trust: WatchedTrust) => number | undefined,
+      ) =>
+        new Gauge({
+          name,
+          help,
+          labelNames: ['issuer'],
+          registers,
+          collect() {
+            for (const trust of trusts) {
+              const value = read(trust)
+              if (value === undefined) this.remove({ issuer: trust.issuer })
+              else this.set({ issuer: trust.issuer }, value)
+            }
+          },
+        })
+      watch('mproxy_jwks_keys', 'Usable keys of the issuer that are held', ({ jwks }) =>
+        jwks.count(),
+      )
+      watch(
+        'mproxy_jwks_age_seconds',
+        'Time since the issuer confirmed its keys; at 24 hours no token of it is let in',
+        ({ jwks }) => jwks.age(),
+      )
+      watch(
+        'mproxy_status_lists',
+        'Token status lists that are kept or asked for',
+        ({ statusLists }) => statusLists.count(),
+      )
+      watch(
+        'mproxy_status_list_age_seconds',
+        'Time since the oldest token status list that a session hangs on was confirmed',
+        ({ statusLists }) => statusLists.age(),
+      )
+      watch('mproxy_policies', 'Policies that tokens may name by reference', ({ policies }) =>
+        policies.count(),
+      )
+      watch(
+        'mproxy_policy_age_seconds',
+        'Time since the issuer gave or listed policies',
+        ({ policies }) => policies.age(),
+      )
     },
     watchLog(dropped) {
       new Counter({

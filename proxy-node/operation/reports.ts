@@ -5,23 +5,29 @@
 import type { SessionEvents, SessionFacts } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
 import type { PolicyFetch } from '../tokens/policies.ts'
+import type { PassedOver } from '../tokens/state_folder.ts'
 import type { ListRefresh } from '../tokens/status_lists.ts'
 import type { AcceptRefused } from '../transport/listen.ts'
 import type { Reload } from '../transport/watched_files.ts'
 import type { WriteLog } from './log.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics, WatchedTrust } from './metrics.ts'
 
 const protocolOf = (version: number) =>
   version === 4 ? '3.1.1' : version === 5 ? '5.0' : undefined
 
 /** A line when reading the keys fails, when it works again, and when their number changes. */
-export function reportRefreshes(metrics: Metrics, log: WriteLog): (refresh: Refresh) => void {
+export function reportRefreshes(
+  metrics: Metrics,
+  log: WriteLog,
+  /** Of an issuer that is not the main one. */
+  issuer?: string,
+): (refresh: Refresh) => void {
   let last: Refresh | undefined
   return (refresh) => {
     metrics.jwksRefreshed(refresh)
     const { outcome, keys, next } = refresh
     if (outcome !== 'ok' || last?.outcome !== 'ok' || last.keys !== keys) {
-      log('keys', { outcome, keys, next_seconds: Math.round(next) })
+      log('keys', { issuer, outcome, keys, next_seconds: Math.round(next) })
     }
     last = refresh
   }
@@ -44,10 +50,54 @@ export function reportLists(metrics: Metrics, log: WriteLog): (refresh: ListRefr
 }
 
 /** A line for each document that came, or did not. */
-export function reportPolicies(metrics: Metrics, log: WriteLog): (fetch: PolicyFetch) => void {
+export function reportPolicies(
+  metrics: Metrics,
+  log: WriteLog,
+  /** Of an issuer that is not the main one. */
+  issuer?: string,
+): (fetch: PolicyFetch) => void {
   return (fetch) => {
     metrics.policyFetched(fetch)
-    log('policy', fetch)
+    log('policy', { issuer, ...fetch })
+  }
+}
+
+/** A line for each issuer that says with what mProxy begins, before it asks anybody. */
+export function logState(trusts: readonly WatchedTrust[], log: WriteLog): void {
+  for (const { issuer, jwks, statusLists, policies } of trusts) {
+    const age = jwks.age()
+    log('state', {
+      issuer,
+      keys: jwks.count(),
+      key_age_seconds: age === undefined ? undefined : Math.round(age),
+      lists: statusLists.count(),
+      policies: policies.count(),
+    })
+  }
+}
+
+/** Lines about files of STATE_DIR that do not count; a folder may be full of them. */
+const PASSED_OVER_MAX = 20
+
+/**
+ * A line for each file that does not count, and one when writing begins to fail, fails in another
+ * way, or works again.
+ */
+export function reportState(metrics: Metrics, log: WriteLog) {
+  let passed = 0
+  let last: string | undefined
+  return {
+    onPassedOver({ file, fault }: PassedOver): void {
+      passed++
+      if (passed <= PASSED_OVER_MAX) log('state_passed_over', { file, fault })
+      if (passed === PASSED_OVER_MAX) log('state_passed_over', { file: 'others', fault: 'many' })
+    },
+    onWrite(fault: string | undefined): void {
+      metrics.stateWritten(fault === undefined)
+      if (fault === last) return
+      last = fault
+      log('state_write', { outcome: fault ?? 'ok' })
+    },
   }
 }
 

@@ -68,6 +68,7 @@ export type SessionFacts = {
   readonly mqttClientId: string
   /** Identity of the present token; undefined until it was verified. */
   readonly identity: Identity | undefined
+  /** Principal among all issuers. */
   readonly sub: string | undefined
   /** Epoch milliseconds of accept. */
   readonly opened_at: number

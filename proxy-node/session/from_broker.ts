@@ -19,13 +19,7 @@ import {
   UNSUBSCRIBE,
 } from '../wire/framing.ts'
 import { AckView, PublishView } from '../wire/publish_codec.ts'
-import {
-  NOT_AUTHORIZED,
-  SERVER_MOVED,
-  SUCCESS,
-  UNSPECIFIED,
-  USE_ANOTHER_SERVER,
-} from '../wire/reason_codes.ts'
+import { disconnectFromBroker, NOT_AUTHORIZED, SUCCESS } from '../wire/reason_codes.ts'
 import type { SubscriptionType } from '../wire/subscribe_codec.ts'
 import { PENDING, type SessionState } from './state.ts'
 
@@ -84,9 +78,7 @@ export class FromBroker {
         break
       case DISCONNECT: {
         const code = scanner.end > scanner.body ? scanner.buffer[scanner.body]! : SUCCESS
-        // Elsewhere is past mProxy.
-        const elsewhere = code === USE_ANOTHER_SERVER || code === SERVER_MOVED
-        this.#state.control.end('broker_disconnect', elsewhere ? UNSPECIFIED : code)
+        this.#state.control.end('broker_disconnect', disconnectFromBroker(code))
         return
       }
       case AUTH: // no method was named to the broker
@@ -146,7 +138,8 @@ export class FromBroker {
     }
     this.#state.toClient.insert(answer.packet)
     // The token may have been replaced while the broker made up its mind.
-    this.#state.takeBack(findLost(this.#state.identity.acl, answer.added, this.#state.limits))
+    const { acl } = this.#state.identity
+    if (answer.acl !== acl) this.#state.takeBack(findLost(acl, answer.added, this.#state.limits))
     this.#state.flow.unblock(PENDING)
   }
 }

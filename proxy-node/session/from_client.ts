@@ -2,6 +2,7 @@
 // place or kept here. Owns the topic aliases. Refused PUBLISHes are answered in
 // refused_publishes.ts.
 
+import { hash } from 'node:crypto'
 import { parseSubscription } from '../../policy/topic_filter.ts'
 import { findLost, judgePublish, judgeReplacement, judgeSubscribe, TOKEN_TOPIC } from '../gate.ts'
 import type { Verification } from '../tokens/verifier.ts'
@@ -33,12 +34,27 @@ import {
 } from '../wire/reason_codes.ts'
 import {
   readSubscriptions,
+  type SubscriptionPacket,
   type SubscriptionType,
   writeAllowed,
   writeAnswer,
 } from '../wire/subscribe_codec.ts'
+import { MinuteAllowance } from './allowance.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
 import { PENDING, type SessionState, VERIFYING } from './state.ts'
+
+/** Filters that are judged between two looks at the clock. */
+const FILTERS_AT_ONCE = 16
+
+/** A SUBSCRIBE or UNSUBSCRIBE, the answer as far as it is known, and where its packet stands. */
+type OpenQuestion = SubscriptionPacket & {
+  type: SubscriptionType
+  codes: Uint8Array
+  start: number
+  end: number
+  /** Filters of the SUBSCRIBE that were judged so far. */
+  judged: number
+}
 
 export class FromClient {
   readonly #state: SessionState
@@ -49,6 +65,12 @@ export class FromClient {
   readonly #clientAliases: (string | undefined)[] = []
   readonly #brokerAliases: (string | undefined)[] = []
   readonly #refusedPublishes: RefusedPublishes
+  /** Of topic filters that are refused, and of tokens that are verified. */
+  #refusals: MinuteAllowance | undefined
+  #verifications: MinuteAllowance | undefined
+  /** Digests of the present token, once it came in mid-session, and of one that changed nothing. */
+  #presentToken: string | undefined
+  #ignoredToken: string | undefined
 
   constructor(state: SessionState) {
     this.#state = state
@@ -185,21 +207,51 @@ export class FromClient {
       this.#state.fail(PROTOCOL_ERROR) // [MQTT-2.2.1-3]
       return
     }
-    let codes: Uint8Array
-    if (type === SUBSCRIBE) {
-      codes = judgeSubscribe(this.#state.identity.acl, filters, qos, this.#state.limits)
-      this.#state.subscriptions.limit(filters, codes, this.#state.limits.subscriptions_max)
-    } else {
-      // Giving filters back is no burden, but each question without an answer is remembered.
-      if (filters.length > this.#state.limits.subscriptions_max) {
-        this.#state.fail(QUOTA_EXCEEDED)
-        return
-      }
-      codes = new Uint8Array(filters.length)
-      for (let i = 0; i < codes.length; i++) {
-        if (parseSubscription(filters[i]!) === null) codes[i] = TOPIC_FILTER_INVALID
-      }
+    const { start, end } = scanner
+    const question = {
+      ...request,
+      type,
+      start,
+      end,
+      codes: new Uint8Array(filters.length),
+      judged: 0,
     }
+    if (type === SUBSCRIBE) {
+      if (!this.#judge(question)) this.#state.flow.putOff(() => this.#judge(question))
+      return
+    }
+    // Giving filters back is no burden, but each question without an answer is remembered.
+    if (filters.length > this.#state.limits.subscriptions_max) {
+      this.#state.fail(QUOTA_EXCEEDED)
+      return
+    }
+    for (let i = 0; i < filters.length; i++) {
+      if (parseSubscription(filters[i]!) === null) question.codes[i] = TOPIC_FILTER_INVALID
+    }
+    this.#passQuestion(question)
+  }
+
+  /** Judges a SUBSCRIBE as far as this turn has time for it; true when it went its way. */
+  #judge(question: OpenQuestion): boolean {
+    const { limits, identity, flow } = this.#state
+    const { filters, qos, codes } = question
+    while (question.judged < codes.length) {
+      const isTooMany = codes.length > limits.subscriptions_per_packet
+      const to = isTooMany
+        ? codes.length
+        : Math.min(question.judged + FILTERS_AT_ONCE, codes.length)
+      judgeSubscribe(identity.acl, filters, qos, limits, codes, question.judged, to)
+      question.judged = to
+      if (flow.isWorkEnough(FILTERS_AT_ONCE) && to < codes.length) return false
+    }
+    this.#state.subscriptions.limit(filters, codes, limits.subscriptions_max)
+    this.#passQuestion(question)
+    return true
+  }
+
+  /** Passes on what is allowed of a SUBSCRIBE or UNSUBSCRIBE, or answers one that is refused. */
+  #passQuestion(question: OpenQuestion): void {
+    const { type, packetId, filters, qos, codes } = question
     let refused = 0
     for (let i = 0; i < codes.length; i++) {
       if (codes[i] === 0) continue
@@ -213,18 +265,24 @@ export class FromClient {
     }
     if (refused === codes.length) {
       this.#state.toClient.insert(writeAnswer(this.#state.version, type, packetId, codes))
-      return
-    }
-    if (refused === 0) {
-      this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
     } else {
-      const packet = writeAllowed(request, type, codes)
-      this.#state.toBroker.pass(packet, 0, packet.length, true)
+      if (refused === 0) {
+        this.#state.toBroker.pass(question.bytes, question.start, question.end, true)
+      } else {
+        const packet = writeAllowed(question, type, codes)
+        this.#state.toBroker.pass(packet, 0, packet.length, true)
+      }
+      const { acl } = this.#state.identity
+      this.#state.subscriptions.ask(packetId, { type, filters, qos, codes, acl })
+      if (this.#state.subscriptions.waiting >= this.#state.limits.inflight_subscribes_max) {
+        this.#state.flow.block(PENDING)
+      }
     }
-    this.#state.subscriptions.ask(packetId, { type, filters, qos, codes })
-    if (this.#state.subscriptions.waiting >= this.#state.limits.inflight_subscribes_max) {
-      this.#state.flow.block(PENDING)
-    }
+    if (type !== SUBSCRIBE || refused === 0) return
+    // Asking again will not get it, and others wait for the answer.
+    this.#refusals ??= new MinuteAllowance()
+    const most = this.#state.limits.refused_filters_per_minute
+    if (!this.#refusals.take(refused, most)) this.#state.fail(QUOTA_EXCEEDED)
   }
 
   #disconnect(scanner: Scanner): void {
@@ -260,12 +318,25 @@ export class FromClient {
     })
   }
 
-  /** No packet of the client is read until the rules of the new token are known. */
+  /**
+   * No packet of the client is read until the rules of the new token are known. The same token
+   * again is answered as before: what may have ended it meanwhile would have ended the session.
+   */
   #replaceToken(
     token: Uint8Array,
     isHandedIn: boolean,
     answer: (isAccepted: boolean) => void,
   ): void {
+    const digest = hash('sha256', token, 'base64')
+    if (digest === this.#presentToken || (isHandedIn && digest === this.#ignoredToken)) {
+      answer(true)
+      return
+    }
+    this.#verifications ??= new MinuteAllowance()
+    if (!this.#verifications.take(1, this.#state.limits.reauthentications_per_minute)) {
+      this.#state.fail(QUOTA_EXCEEDED)
+      return
+    }
     this.#state.flow.block(VERIFYING)
     const decide = (next: Verification) => {
       if (this.#state.isOver) return
@@ -282,7 +353,11 @@ export class FromClient {
         this.#state.control.end('reauthentication_failed', NOT_AUTHORIZED, judgement.suppressWill)
         return
       }
+      const isSettled = next.ok || next.reason === 'expired' || next.reason === 'superseded'
+      if (judgement.decision === 'ignore' && isSettled) this.#ignoredToken = digest
       if (judgement.decision === 'replace') {
+        this.#presentToken = digest
+        this.#ignoredToken = undefined
         this.#state.identity = judgement.identity
         const { subscriptions, limits } = this.#state
         this.#state.takeBack(findLost(judgement.identity.acl, subscriptions.current, limits))

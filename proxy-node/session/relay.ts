@@ -7,9 +7,22 @@ import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/fra
 import { FromBroker } from './from_broker.ts'
 import { FromClient } from './from_client.ts'
 import type { Outlet } from './outlet.ts'
-import { type Agreement, type SessionControl, SessionState, SINK_FULL, type Ways } from './state.ts'
+import {
+  type Agreement,
+  type Flow,
+  PUT_OFF,
+  type SessionControl,
+  SessionState,
+  SINK_FULL,
+  type Ways,
+} from './state.ts'
+import { isTurnSpent, putOff } from './turns.ts'
 
-export class Relay {
+/** Packets, or what costs as much, after which it is asked whether the turn is spent. */
+const WORK_UNITS = 64
+const DONE = () => true
+
+export class Relay implements Flow {
   /** Monotonic ms of the client's last bytes, and of the last bytes to the broker. */
   heardFromClient_at: number
   wroteToBroker_at: number
@@ -27,7 +40,8 @@ export class Relay {
   readonly #toClient: Outlet
   readonly #toBroker: Outlet
   #clientBlocked = 0
-  #brokerBlocked = false
+  #brokerBlocked = 0
+  #work = 0
   #whenQuiet: (() => void) | null = null
   #whenRead: (() => void) | null = null
 
@@ -38,13 +52,7 @@ export class Relay {
     identity: Identity,
     control: SessionControl,
   ) {
-    this.#state = new SessionState(ways, agreement, identity, control, {
-      block: (reason) => this.#blockClient(reason),
-      unblock: (reason) => {
-        this.#unblockClient(reason)
-        this.#flush() // also answers, while it stays blocked for another reason
-      },
-    })
+    this.#state = new SessionState(ways, agreement, identity, control, this)
     this.#clientScanner = scanners.fromClient
     this.#brokerScanner = scanners.fromBroker
     this.#fromClient = new FromClient(this.#state)
@@ -91,7 +99,7 @@ export class Relay {
   }
 
   get isBrokerPaused(): boolean {
-    return this.#brokerBlocked
+    return this.#brokerBlocked !== 0
   }
 
   get isClientMidPacket(): boolean {
@@ -143,21 +151,53 @@ export class Relay {
       else if (what === FAULT) this.#state.fail(scanner.fault)
       else if (what === HEAD) this.#fromClient.publish(scanner, false)
       else this.#fromClient.take(scanner)
+      if (this.isWorkEnough(1) && this.#clientBlocked === 0) this.putOff(DONE)
     }
     this.#flush()
   }
 
   pumpBroker(): void {
     const scanner = this.#brokerScanner
-    while (!this.#state.isOver && !this.#brokerBlocked) {
+    while (!this.#state.isOver && this.#brokerBlocked === 0) {
       const what = scanner.next()
       if (what === MORE) break
       if (what === PART) this.#fromBroker.deliverPart(scanner)
       else if (what === FAULT) this.#state.failBroker()
       else if (what === HEAD) this.#fromBroker.deliver(scanner, false)
       else this.#fromBroker.take(scanner)
+      if (this.isWorkEnough(1)) this.#putOffBroker()
     }
     this.#flush()
+  }
+
+  // --- The share of a turn of the event loop ---
+
+  isWorkEnough(units: number): boolean {
+    this.#work += units
+    if (this.#work < WORK_UNITS) return false
+    this.#work = 0
+    return isTurnSpent()
+  }
+
+  putOff(goOn: () => boolean): void {
+    this.#blockClient(PUT_OFF)
+    const later = () => {
+      if (this.#state.isOver) return
+      if (goOn()) {
+        this.unblock(PUT_OFF)
+      } else {
+        putOff(later)
+        this.#flush()
+      }
+    }
+    putOff(later)
+  }
+
+  #putOffBroker(): void {
+    this.#blockBroker(PUT_OFF)
+    putOff(() => {
+      if (!this.#state.isOver) this.#unblockBroker(PUT_OFF)
+    })
   }
 
   /** Lets out what was written, and stops or goes on reading. */
@@ -183,18 +223,30 @@ export class Relay {
     const room = 2 * high + 65_536
     if (brokerFull || this.#toClient.isFullOfAnswers(room)) this.#blockClient(SINK_FULL)
     else this.#unblockClient(SINK_FULL)
-    this.#blockBroker(clientFull || this.#toBroker.isFullOfAnswers(room))
+    if (clientFull || this.#toBroker.isFullOfAnswers(room)) this.#blockBroker(SINK_FULL)
+    else this.#unblockBroker(SINK_FULL)
   }
 
-  #blockBroker(full: boolean): void {
+  #blockBroker(reason: number): void {
+    this.#brokerBlocked |= reason
+    this.#toBroker.stream.pause()
+  }
+
+  #unblockBroker(reason: number): void {
     const was = this.#brokerBlocked
-    this.#brokerBlocked = full
-    if (full) {
-      this.#toBroker.stream.pause()
-    } else if (was) {
-      this.pumpBroker()
-      if (!this.#brokerBlocked && !this.#state.isOver) this.#toBroker.stream.resume()
-    }
+    this.#brokerBlocked &= ~reason
+    if (was === 0 || this.#brokerBlocked !== 0) return
+    this.pumpBroker()
+    if (this.#brokerBlocked === 0 && !this.#state.isOver) this.#toBroker.stream.resume()
+  }
+
+  block(reason: number): void {
+    this.#blockClient(reason)
+  }
+
+  unblock(reason: number): void {
+    this.#unblockClient(reason)
+    this.#flush() // also answers, while it stays blocked for another reason
   }
 
   #blockClient(reason: number): void {

@@ -3,8 +3,9 @@
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
 //   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
-//   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: the last bytes to a peer
-//   terms.ts: what both sides agree on; deadlines.ts: what is due, alarm.ts: when; events.ts: what others hear
+//   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: last bytes to a peer
+//   terms.ts: terms of both sides; deadlines.ts: what is due, alarm.ts: when
+//   turns.ts, allowance.ts: shares of a turn, of a minute; events.ts: what others hear
 // Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
 // and numbers to operation/, which hears of a session through its events.
 
@@ -147,7 +148,7 @@ export class Session implements SessionFacts {
   }
 
   get sub(): string | undefined {
-    return this.#identity?.sub
+    return this.#identity?.principal
   }
 
   // --- Before the session is open ---
@@ -240,7 +241,7 @@ export class Session implements SessionFacts {
     this.#toBroker.insert(
       writeConnect(connect, {
         clientId: this.mqttClientId,
-        username: upstream.username ?? identity.sub,
+        username: upstream.username ?? identity.principal,
         password: upstream.password,
         clean: connect.clean || upstream.beginsAnew === true,
         keepAlive: this.#deadlines.brokerKeepAlive,
@@ -469,8 +470,7 @@ export class Session implements SessionFacts {
 
   /**
    * Ends it for a stop of the proxy: when every packet in flight was answered, or after
-   * `timeout_ms`.
-   * Resolves when both connections are closed.
+   * `timeout_ms`. Resolves when both connections are closed.
    */
   drain(timeout_ms: number): Promise<void> {
     const relay = this.#relay

@@ -38,9 +38,19 @@ export type SessionControl = {
 export const SINK_FULL = 1
 export const VERIFYING = 2
 export const PENDING = 4
+export const PUT_OFF = 8
 
 /** Stops and resumes the reading of the client; relay.ts does it. `unblock` lets answers out. */
-export type Flow = { block(reason: number): void; unblock(reason: number): void }
+export type Flow = {
+  block(reason: number): void
+  unblock(reason: number): void
+  /** Counts work, in packets or what costs as much; true if the rest must wait for a later turn. */
+  isWorkEnough(units: number): boolean
+  /**
+   * Calls `goOn` in later turns, until it says that it is done. Meanwhile the client is not read.
+   */
+  putOff(goOn: () => boolean): void
+}
 
 export type Ways = {
   toClient: Outlet

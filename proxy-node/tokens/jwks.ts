@@ -7,6 +7,9 @@
 // which counts for nothing. Neither does an answer without a key that can be used. At most one
 // request is under way; an unknown key id causes at most one refresh per cool-down, however many
 // tokens name it.
+//
+// With a place to keep them the keys of the last good answer are there after a restart too, for
+// what is left of the 24 hours; so are the marks of those that were withdrawn.
 
 import { constants, createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
@@ -17,6 +20,7 @@ import {
   type Readdress,
   reachAt,
 } from './issuer_fetch.ts'
+import type { Keeper } from './state_folder.ts'
 
 const BODY_MAX = 256 * 1024
 const KEYS_MAX = 64
@@ -167,6 +171,9 @@ export type Jwks = {
   isUsable(): boolean
   /** Says whether the last attempt to read the keys worked. */
   isCurrent(): boolean
+  count(): number
+  /** Seconds since the issuer confirmed the keys; undefined while there are none. */
+  age(): number | undefined
   /** For an unknown key id: joins or starts a refresh; false at once within the cool-down. */
   refreshForUnknownKey(): Promise<boolean>
   close(): void
@@ -177,6 +184,8 @@ export type JwksOptions = {
   /** Where the issuer is reached, if not under its name. */
   address?: string | undefined
   jwksUri?: string | undefined
+  /** Keeps the keys over a restart. */
+  keeper?: Keeper | undefined
   clock?: Clock
   onRefresh?: (refresh: Refresh) => void
 }
@@ -193,7 +202,7 @@ const isAmong = (keys: readonly VerificationKey[], thumbprint: string): boolean 
   keys.some((key) => key.thumbprint === thumbprint)
 
 export function openJwks(options: JwksOptions): Jwks {
-  const { issuer, address, jwksUri, clock = systemClock, onRefresh } = options
+  const { issuer, address, jwksUri, keeper, clock = systemClock, onRefresh } = options
   const reach = reachAt(issuer, address)
   let keys: VerificationKey[] = []
   /** By thumbprint: withdrawn keys, and when an answer may list each of them again. */
@@ -229,6 +238,21 @@ export function openJwks(options: JwksOptions): Jwks {
     keys = published
   }
 
+  /** The keys of the last good answer of before. They are not current: a newer one may be there. */
+  function takeKept(): void {
+    const [kept] = keeper?.take('keys') ?? []
+    if (kept === undefined) return
+    try {
+      const body = parseJson(kept.text)
+      keys = readKeys(body)
+      for (const mark of readMarks(body)) withdrawn.set(mark.thumbprint, mark)
+      confirmedAt = kept.fetched_at
+    } catch (error) {
+      if (!(error instanceof RefreshError)) throw error
+      keeper?.passOver('keys', issuer, error.outcome)
+    }
+  }
+
   async function attempt(): Promise<void> {
     cancelNext()
     let outcome: RefreshOutcome = 'ok'
@@ -237,6 +261,9 @@ export function openJwks(options: JwksOptions): Jwks {
       const { body, age } = await fetchJson(await locate(), closing.signal)
       accept(readKeys(body))
       confirmedAt = clock.now()
+      const marks = [...withdrawn].map(([thumbprint, mark]) => ({ thumbprint, ...mark }))
+      const text = JSON.stringify({ ...(body as object), withdrawn: marks })
+      keeper?.keep('keys', { name: issuer, text, fetched_at: confirmedAt })
       failures = 0
       next = age * 1000 * AHEAD
     } catch (error) {
@@ -260,6 +287,7 @@ export function openJwks(options: JwksOptions): Jwks {
     return underWay
   }
 
+  takeKept()
   return {
     start: refresh,
     find(kid, alg) {
@@ -273,6 +301,8 @@ export function openJwks(options: JwksOptions): Jwks {
     isWithdrawn: (kid) => [...withdrawn.values()].some((one) => one.kid === kid),
     isUsable: () => keys.length > 0 && clock.now() - confirmedAt < USABLE_MS,
     isCurrent: () => isLastGood,
+    count: () => keys.length,
+    age: () => (keys.length === 0 ? undefined : (clock.now() - confirmedAt) / 1000),
     async refreshForUnknownKey() {
       if (underWay !== undefined) {
         await underWay
@@ -367,6 +397,19 @@ function readKeys(body: unknown): VerificationKey[] {
   }
   if (keys.length === 0) throw new RefreshError('no_keys')
   return keys
+}
+
+type Mark = { thumbprint: string; kid: string | undefined; until: number }
+
+/** Marks of withdrawn keys, in a set that mProxy kept itself. */
+function* readMarks(body: unknown): Generator<Mark> {
+  const marks = isJsonObject(body) ? body['withdrawn'] : undefined
+  for (const mark of Array.isArray(marks) ? (marks as unknown[]) : []) {
+    if (!isJsonObject(mark)) continue
+    const { thumbprint, kid, until } = mark
+    if (typeof thumbprint !== 'string' || typeof until !== 'number') continue
+    yield { thumbprint, until, kid: typeof kid === 'string' ? kid : undefined }
+  }
 }
 
 function readKey(jwk: unknown): VerificationKey | undefined {

@@ -1,18 +1,17 @@
 // Policy documents of the issuer: the rules of a type of devices, which small tokens name by their
-// hash. Owns how they are fetched, and that they are kept: for good, since a document never
-// changes, and on disk where STATE_DIR is set.
+// hash. Owns how they are fetched, and that they are kept: for good in memory, since a document
+// never changes; on disk for a day from when the issuer was heard last.
 //
 // Those of today are read ahead. A missing one is the only thing for which a CONNECT waits: once
 // for all that come meanwhile, and under the deadline of a request.
 
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { AclRule } from '../../policy/acl.ts'
 import { parsePolicy } from '../../policy/templates.ts'
 import { FetchError, type FetchFault, fetchFromIssuer, reachAt } from './issuer_fetch.ts'
 import { type Clock, type Jwks, systemClock } from './jwks.ts'
 import { findSigner, parseObject, readJws } from './jws.ts'
+import type { Keeper } from './state_folder.ts'
 
 const DOCUMENT_MAX = 256 * 1024
 /** Beyond, the one that came first is forgotten. */
@@ -20,6 +19,8 @@ const POLICIES_MAX = 512
 /** For how long a document that was not there is not asked for again. */
 const COOL_DOWN_MS = 10_000
 const READ_AHEAD_MS = 300_000
+/** Documents on disk are confirmed as often while the issuer answers. */
+const CONFIRM_MS = 3600_000
 
 const HASH = /^[A-Za-z0-9_-]{43}$/
 
@@ -37,12 +38,14 @@ export type PolicyOutcome =
 export type PolicyFetch = { policy: string; outcome: PolicyOutcome }
 
 export type Policies = {
-  /** Reads those on disk and those that the issuer lists, and the latter again in time. */
+  /** Reads those that the issuer lists, and again in time. */
   start(): Promise<void>
   find(hash: string): readonly AclRule[] | undefined
   /** Fetches a missing one, or waits for whoever does; says whether it is there then. */
   fetch(hash: string): Promise<boolean>
   count(): number
+  /** Seconds since the issuer gave or listed documents; undefined while there are none. */
+  age(): number | undefined
   close(): void
 }
 
@@ -51,8 +54,8 @@ export type PoliciesOptions = {
   /** Where the issuer is reached, if not under its name. */
   address?: string | undefined
   jwks: Jwks
-  /** Where documents are kept over a restart. */
-  folder?: string | undefined
+  /** Keeps documents over a restart. */
+  keeper?: Keeper | undefined
   clock?: Clock
   timeout_ms?: number
   onFetch?: (fetch: PolicyFetch) => void
@@ -69,7 +72,7 @@ class PolicyError extends Error {
 const hashOf = (content: string): string => createHash('sha256').update(content).digest('base64url')
 
 export function openPolicies(options: PoliciesOptions): Policies {
-  const { issuer, address, jwks, folder, clock = systemClock, timeout_ms, onFetch } = options
+  const { issuer, address, jwks, keeper, clock = systemClock, timeout_ms, onFetch } = options
   const reach = reachAt(issuer, address)
   const base = `${issuer.replace(/\/$/, '')}/policies`
   const policies = new Map<string, readonly AclRule[]>()
@@ -77,6 +80,8 @@ export function openPolicies(options: PoliciesOptions): Policies {
   const missed = new Map<string, number>()
   const closing = new AbortController()
   let cancelNext: () => void = () => {}
+  let heard_at = Number.NEGATIVE_INFINITY
+  let confirmed_at = clock.now()
 
   function keep(hash: string, templates: readonly AclRule[]): void {
     const [first] = policies.keys()
@@ -118,7 +123,8 @@ export function openPolicies(options: PoliciesOptions): Policies {
       const templates = parsePolicy(content)
       if (templates === null) throw new PolicyError('malformed')
       keep(hash, templates)
-      await save(hash, content)
+      heard_at = clock.now()
+      keeper?.keep('policy', { name: hash, text: content, fetched_at: heard_at })
     } catch (error) {
       if (!(error instanceof FetchError) && !(error instanceof PolicyError)) throw error
       outcome = error.outcome
@@ -139,26 +145,22 @@ export function openPolicies(options: PoliciesOptions): Policies {
     return promise
   }
 
-  /** A disk that is full or gone costs a request after the next restart, and nothing now. */
-  async function save(hash: string, content: string): Promise<void> {
-    if (folder === undefined) return
-    const file = join(folder, nameOf(hash))
-    await mkdir(folder, { recursive: true })
-      .then(() => writeFile(`${file}.new`, content))
-      .then(() => rename(`${file}.new`, file))
-      .catch(() => {})
+  /** The token names the hash, so a text on disk is believed by it alone. */
+  function takeKept(): void {
+    for (const { name, text, fetched_at } of keeper?.take('policy') ?? []) {
+      const templates = hashOf(text) === name ? parsePolicy(text) : null
+      if (templates === null) keeper?.passOver('policy', name, 'wrong_hash')
+      else keep(name, templates)
+      heard_at = Math.max(heard_at, fetched_at)
+    }
   }
 
-  /** The token names the hash, so what is on disk is believed by it alone. */
-  async function load(): Promise<void> {
-    if (folder === undefined) return
-    const names = await readdir(folder).catch(() => [])
-    for (const name of names.filter((one) => /^policy-[0-9a-f]{64}$/.test(one))) {
-      const content = await readFile(join(folder, name), 'utf8').catch(() => '')
-      const hash = hashOf(content)
-      const templates = nameOf(hash) === name ? parsePolicy(content) : null
-      if (templates !== null) keep(hash, templates)
-    }
+  /** The issuer is there, and documents never change: those in memory are as good as new. */
+  function confirmAll(): void {
+    heard_at = clock.now()
+    if (heard_at - confirmed_at < CONFIRM_MS) return
+    confirmed_at = heard_at
+    for (const hash of policies.keys()) keeper?.confirm('policy', hash, heard_at)
   }
 
   async function readAhead(): Promise<void> {
@@ -167,6 +169,7 @@ export function openPolicies(options: PoliciesOptions): Policies {
       ({ text = '' }) => parseObject(Buffer.from(text))?.['policies'],
       () => [], // an issuer of before has none
     )
+    if (Array.isArray(listed)) confirmAll()
     const hashes = Array.isArray(listed) ? listed.slice(0, POLICIES_MAX) : []
     for (const hash of hashes) {
       if (typeof hash !== 'string' || !HASH.test(hash) || policies.has(hash)) continue
@@ -176,20 +179,16 @@ export function openPolicies(options: PoliciesOptions): Policies {
     cancelNext = clock.schedule(READ_AHEAD_MS * (1 - Math.random() / 10), () => void readAhead())
   }
 
+  takeKept()
   return {
-    async start() {
-      await load()
-      await readAhead()
-    },
+    start: readAhead,
     find: (hash) => policies.get(hash),
     fetch: fetchOne,
     count: () => policies.size,
+    age: () => (policies.size === 0 ? undefined : (clock.now() - heard_at) / 1000),
     close() {
       closing.abort()
       cancelNext()
     },
   }
 }
-
-/** Of a file, in hexadecimal: some disks do not tell `a` from `A`. */
-const nameOf = (hash: string): string => `policy-${Buffer.from(hash, 'base64url').toString('hex')}`

@@ -2,6 +2,7 @@
 // holds the values that these need. Its claims are short forms of those of an access token.
 
 import { type Acl, parseAcl } from '../../policy/acl.ts'
+import { boundRules } from '../../policy/bounded_rules.ts'
 import { fillPolicy, type PolicyPlace } from '../../policy/templates.ts'
 import type { Policies } from './policies.ts'
 
@@ -15,11 +16,12 @@ export const policyOf = ({ acl_ref }: Record<string, unknown>): string | null =>
 
 /**
  * The claims of an access token that a small one stands for, with the rules filled in; null when
- * they cannot be understood.
+ * they cannot be understood. `bound` are the topics that the issuer's rules are kept within.
  */
 export function expandClaims(
   claims: Record<string, unknown>,
   policies: Pick<Policies, 'find'>,
+  bound?: readonly string[],
 ): { claims: Record<string, unknown>; acl: Acl } | null {
   const { iss, sub, aud, exp, entry, mqtt_client_id, cnf } = claims
   const templates = policies.find(policyOf(claims) ?? '')
@@ -27,7 +29,8 @@ export function expandClaims(
   if (templates === undefined || places === null || typeof sub !== 'string') return null
   if (mqtt_client_id !== undefined && typeof mqtt_client_id !== 'string') return null
   const client_id = mqtt_client_id ?? null
-  const rules = fillPolicy(templates, { device: sub, client_id, places })
+  const filled = fillPolicy(templates, { device: sub, client_id, places })
+  const rules = filled === null || bound === undefined ? filled : boundRules(filled, bound)
   const reading = rules === null ? null : parseAcl(rules)
   const status = expandEntry(entry, iss)
   if (reading === null || 'fault' in reading || status === null) return null

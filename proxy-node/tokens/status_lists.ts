@@ -3,12 +3,15 @@
 //
 // No CONNECT waits for a list. A token whose list is not here is let in, the list is fetched behind
 // it, and the session ends as soon as the list says so. A list that is here is judged by at once. A
-// good list stays in force until its `exp` while the issuer is away or answers badly; one that
-// never came leaves tokens in force for a day. After that no token of it is let in.
+// good list stays in force while the issuer is away or answers badly: until its `exp`, and for the
+// longest age that the settings give it. One that never came leaves tokens in force for as long.
+// After that no token of it is let in, unless the settings say so; an old list still says who
+// ended. Lists that were kept on disk are judged again when they are read.
 
 import { FetchError, type FetchFault, fetchFromIssuer, reachAt } from './issuer_fetch.ts'
 import { type Clock, type Jwks, systemClock } from './jwks.ts'
-import { findSigner, parseObject, readJws } from './jws.ts'
+import { findSigner, type Jws, parseObject, readJws } from './jws.ts'
+import type { Keeper } from './state_folder.ts'
 import {
   changedIndices,
   type ListFault,
@@ -24,8 +27,9 @@ const ANSWER_MAX = 4 * 1024 * 1024
 const LISTS_MAX = 256
 /** A list is asked for as long as a session hangs on it, and so long after its last CONNECT. */
 const LATELY_MS = 600_000
-/** For how long tokens count whose list never came. */
-const UNREAD_MS = 24 * 3600_000
+const AGE_MAX_MS = 24 * 3600_000
+/** A list on disk is confirmed as often while the issuer says that it still holds. */
+const CONFIRM_MS = 600_000
 const RETRY_MS = { first: 1_000, most: 30_000 }
 /** A list confirmed this long before a token was made may lack its index. */
 const LEEWAY_MS = 30_000
@@ -77,6 +81,8 @@ type Entry = {
   etag: string | undefined
   /** When the request began whose answer was good last. */
   confirmed_at: number | undefined
+  /** The same of the list on disk. */
+  kept_at: number
   used_at: number
   failures: number
   isUnderWay: boolean
@@ -93,6 +99,12 @@ export type StatusListsOptions = {
   /** Where the issuer is reached, if not under its name. */
   address?: string | undefined
   jwks: Jwks
+  /** Keeps the lists over a restart. */
+  keeper?: Keeper | undefined
+  /** For how long a list counts that the issuer did not confirm. */
+  age_max_ms?: number | undefined
+  /** Lets tokens in whose list is too old, unless it says that they ended. */
+  isFailOpen?: boolean | undefined
   clock?: Clock
   timeout_ms?: number
   onRefresh?: (refresh: ListRefresh) => void
@@ -107,35 +119,55 @@ class ListError extends Error {
 }
 
 export function openStatusLists(options: StatusListsOptions): StatusLists {
-  const { issuer, address, jwks, clock = systemClock, timeout_ms, onRefresh } = options
+  const { issuer, address, jwks, keeper, clock = systemClock, timeout_ms, onRefresh } = options
+  const { age_max_ms = AGE_MAX_MS, isFailOpen = false } = options
+  const confirm_ms = Math.min(CONFIRM_MS, age_max_ms / 4)
   const reach = reachAt(issuer, address)
   const entries = new Map<string, Entry>()
   const closing = new AbortController()
 
   /** The entry of a list, from now on in use. */
   function use(uri: string): Entry {
-    let entry = entries.get(uri)
-    if (entry === undefined) {
-      if (entries.size >= LISTS_MAX) forgetOne()
-      entry = {
-        uri,
-        askedFirst_at: clock.now(),
-        list: undefined,
-        etag: undefined,
-        confirmed_at: undefined,
-        used_at: 0,
-        failures: 0,
-        isUnderWay: false,
-        isWaiting: false,
-        cancelNext: () => {},
-        watches: new Map(),
-        beyond: new Set(),
-      }
-      entries.set(uri, entry)
-    }
+    const entry = entries.get(uri) ?? addEntry(uri)
     entry.used_at = clock.now()
     if (!entry.isUnderWay && !entry.isWaiting) void refresh(entry)
     return entry
+  }
+
+  function addEntry(uri: string, kept?: { list: StatusList; fetched_at: number }): Entry {
+    if (entries.size >= LISTS_MAX) forgetOne()
+    const entry: Entry = {
+      uri,
+      askedFirst_at: clock.now(),
+      list: kept?.list,
+      etag: undefined,
+      confirmed_at: kept?.fetched_at,
+      kept_at: kept?.fetched_at ?? Number.NEGATIVE_INFINITY,
+      used_at: clock.now(),
+      failures: 0,
+      isUnderWay: false,
+      isWaiting: false,
+      cancelNext: () => {},
+      watches: new Map(),
+      beyond: new Set(),
+    }
+    entries.set(uri, entry)
+    return entry
+  }
+
+  /** Lists of before the restart, signed by a key that counts today. The first use asks again. */
+  function takeKept(): void {
+    for (const { name, text, fetched_at } of keeper?.take('list') ?? []) {
+      try {
+        const jws = readListJws(text)
+        // Read as of when it came: one that has run out since still says who ended.
+        const list = readList(jws, findSigner(jwks, jws), name, fetched_at)
+        addEntry(name, { list, fetched_at })
+      } catch (error) {
+        if (!(error instanceof ListError)) throw error
+        keeper?.passOver('list', name, error.outcome)
+      }
+    }
   }
 
   function forgetOne(): void {
@@ -153,19 +185,20 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
     const { list, confirmed_at, askedFirst_at } = entry
     const now = clock.now()
     if (list === undefined || confirmed_at === undefined) {
-      return now - askedFirst_at < UNREAD_MS ? 'unknown' : 'unavailable'
+      return isFailOpen || now - askedFirst_at < age_max_ms ? 'unknown' : 'unavailable'
     }
     const value = statusAt(list, idx)
     // An end is for good, so an old list is right about it.
     if (value === 'ended' || value === 'superseded') return value
-    if (list.exp * 1000 <= now) return 'unavailable'
+    const isInForce = list.exp * 1000 > now && now - confirmed_at < age_max_ms
+    if (!isInForce && !isFailOpen) return 'unavailable'
     if (value === 'valid') return value
     // §8.3 of the draft: no statement can be made, so the token does not count. The index may be
     // newer than the list.
     return iat * 1000 > confirmed_at - LEEWAY_MS ? 'unknown' : 'superseded'
   }
 
-  async function fetchList(entry: Entry): Promise<StatusList | undefined> {
+  async function fetchList(entry: Entry): Promise<{ list?: StatusList; text?: string }> {
     const { uri, etag } = entry
     const { text, headers } = await fetchFromIssuer(reach(uri), {
       accept: 'application/statuslist+jwt',
@@ -174,25 +207,48 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
       etag,
       ...(timeout_ms === undefined ? {} : { timeout_ms }),
     })
-    if (text === undefined) return undefined
-    const jws = readJws(text.trim(), ['statuslist+jwt'], ANSWER_MAX)
-    if (typeof jws === 'string') throw new ListError(jws)
+    if (text === undefined) return {}
+    const jws = readListJws(text)
     let signer = findSigner(jwks, jws)
     if (signer === 'unknown_key' && (await jwks.refreshForUnknownKey())) {
       signer = findSigner(jwks, jws)
     }
-    if (typeof signer === 'string') throw new ListError(signer)
-    const claims = parseObject(jws.payload)
-    if (claims === undefined) throw new ListError('malformed')
-    const list = readStatusList(claims, uri, issuer, clock.now() / 1000)
-    if (typeof list === 'string') throw new ListError(list)
+    const list = readList(jws, signer, uri, clock.now())
     // A cache on the way, or somebody with an old copy, must not undo an end. Processes of the
     // issuer have clocks of their own.
     if (entry.list !== undefined && list.iat < entry.list.iat - LEEWAY_MS / 1000) {
       throw new ListError('outdated')
     }
     entry.etag = headers.get('etag') ?? undefined
+    return { list, text }
+  }
+
+  function readListJws(text: string): Jws {
+    const jws = readJws(text.trim(), ['statuslist+jwt'], ANSWER_MAX)
+    if (typeof jws === 'string') throw new ListError(jws)
+    return jws
+  }
+
+  /** `at` is in epoch milliseconds. */
+  function readList(
+    jws: Jws,
+    signer: ReturnType<typeof findSigner>,
+    uri: string,
+    at: number,
+  ): StatusList {
+    if (typeof signer === 'string') throw new ListError(signer)
+    const claims = parseObject(jws.payload)
+    if (claims === undefined) throw new ListError('malformed')
+    const list = readStatusList(claims, uri, issuer, at / 1000)
+    if (typeof list === 'string') throw new ListError(list)
     return list
+  }
+
+  function keep({ uri, kept_at }: Entry, text: string | undefined, fetched_at: number): number {
+    if (text !== undefined) keeper?.keep('list', { name: uri, text, fetched_at })
+    else if (fetched_at - kept_at < confirm_ms) return kept_at
+    else keeper?.confirm('list', uri, fetched_at)
+    return fetched_at
   }
 
   async function refresh(entry: Entry): Promise<void> {
@@ -203,7 +259,7 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
     let next: number
     try {
       const begun_at = clock.now()
-      const list = await fetchList(entry)
+      const { list, text } = await fetchList(entry)
       outcome = list === undefined ? 'unchanged' : 'ok'
       const { list: before } = entry
       if (list !== undefined) entry.list = list
@@ -212,6 +268,7 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
         throw new ListError('expired')
       }
       entry.confirmed_at = begun_at
+      entry.kept_at = keep(entry, text, begun_at)
       entry.failures = 0
       tellWatches(entry, before, list)
       next = (entry.list?.ttl ?? 1) * 1000
@@ -264,6 +321,7 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
     entry.used_at = clock.now()
   }
 
+  takeKept()
   return {
     judge: (reference) => judgeIn(use(reference.uri), reference),
     watch(reference, withdraw) {

@@ -2,23 +2,27 @@
 //   verifier.ts: every check on the token itself; jws.ts: the form of what the issuer signs
 //   jwks.ts: the issuer's keys and their algorithms; issuer_fetch.ts: one request to its server
 //   reference_token.ts and policies.ts: small tokens, and the rules that they name
+//   trust.ts: all that is known of one issuer; state_folder.ts: what is kept of it on disk
 //   status_list.ts: reading a token status list; status_lists.ts: which are kept, for how long
 // Leaves the rule of client identifiers and the judging of packets to gate.ts.
 //
-// The signature comes first: no claim is looked at before it holds. `exp` is exact, because the
-// session ends at that second too; only `nbf` and `iat` get 30 s for clocks that run apart.
+// The signature comes first: no claim is believed before it holds. `iss` says whose keys it is held
+// against, and never the key id; a token of no issuer that counts is held against the main one's.
 
 import { type Acl, parseAcl } from '../../policy/acl.ts'
+import { boundRules } from '../../policy/bounded_rules.ts'
 import type { Jwks } from './jwks.ts'
 import { findSigner, isTime, isTimeOrAbsent, type Jws, parseObject, readJws } from './jws.ts'
 import type { Policies } from './policies.ts'
 import { expandClaims, policyOf } from './reference_token.ts'
 import { readStatusClaim, type StatusReference } from './status_list.ts'
 import type { StatusLists } from './status_lists.ts'
+import type { Bound, Trust } from './trust.ts'
 
 const TOKEN_MAX = 8 * 1024
 const NAME_MAX = 255
-const LEEWAY = 30 // seconds, for `nbf` and `iat`
+/** Seconds, for `nbf` and `iat`. `exp` is exact: the session ends at that second too. */
+const LEEWAY = 30
 const ACCESS_TOKEN = 'at+jwt' // RFC 9068 §4
 /** A small one, which names its rules by reference. */
 const REFERENCE_TOKEN = 'atr+jwt'
@@ -27,6 +31,8 @@ const TYPES = [ACCESS_TOKEN, REFERENCE_TOKEN]
 /** In whose name a token speaks, and what it permits until when. */
 export type Identity = {
   sub: string
+  /** Name among all issuers: `sub`, and with another issuer than the main one `PREFIX::SUB`. */
+  principal: string
   client_id: string
   username?: string
   mqtt_client_id?: string
@@ -41,7 +47,7 @@ export type Identity = {
   bound_to?: string
   /** Place in a token status list of the issuer; the session ends when the list says so. */
   status?: StatusReference
-  /** Reserved: whether another issuer than the main one signed it. The verifier knows none yet. */
+  /** Another issuer than the main one signed it. */
   foreign: boolean
 }
 
@@ -85,70 +91,92 @@ export type VerifierOptions = {
   jwks: Jwks
   statusLists: StatusLists
   policies: Policies
+  /** Issuers beside this one, each with its bound. */
+  others?: readonly Trust[]
   /** Epoch milliseconds. */
   now: () => number
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { issuer, audience, jwks, statusLists, policies, now } = options
+  const { others = [], now, ...parts } = options
+  const main: Trust = { ...parts, bound: undefined }
+  const prefixes = others.map(({ bound }) => prefixOf(bound))
+
+  /** The issuer that the token says it is of, which its signature must then prove. */
+  function trustFor(jws: Jws): Trust {
+    if (others.length === 0) return main
+    const iss = parseObject(jws.payload)?.['iss']
+    return others.find(({ issuer }) => issuer === iss) ?? main
+  }
 
   /** With the keys of this moment; 'unknown_key' and 'keys_unavailable' may pass. */
-  function judge(jws: Jws): Verification {
+  function judge(trust: Trust, jws: Jws): Verification {
+    const { jwks, statusLists } = trust
     const key = findSigner(jwks, jws)
     if (typeof key === 'string') return refuse(key)
     const claims = parseObject(jws.payload)
     if (claims === undefined) return refuse('malformed')
-    const verification = judgeRead(jws.typ, claims, key.thumbprint)
+    const verification = judgeRead(trust, jws.typ, claims, key.thumbprint)
     if (!verification.ok || verification.identity.status === undefined) return verification
     // Last, so that only a token that counts in all else makes mProxy ask for a list.
     const standing = statusLists.judge(verification.identity.status)
     return STATUS_REFUSALS[standing] ? refuse(STATUS_REFUSALS[standing]) : verification
   }
 
-  function judgeRead(typ: string, claims: Record<string, unknown>, by: string): Verification {
+  function judgeRead(
+    trust: Trust,
+    typ: string,
+    claims: Record<string, unknown>,
+    by: string,
+  ): Verification {
+    const { policies, bound } = trust
     const at = now() / 1000
     if (typ === ACCESS_TOKEN) {
-      const reading = parseAcl(claims['acl'])
+      const rules = bound === undefined ? claims['acl'] : boundRules(claims['acl'], bound.topics)
+      const reading = parseAcl(rules)
       const acl = 'fault' in reading ? null : reading.acl
-      return judgeClaims(claims, acl, issuer, audience, at, by)
+      return judgeClaims(claims, acl, trust, prefixes, at, by)
     }
     const hash = policyOf(claims)
     if (hash === null) return refuse('malformed')
     if (policies.find(hash) === undefined) return refuse('policy_unavailable')
-    const whole = expandClaims(claims, policies)
+    const whole = expandClaims(claims, policies, bound?.topics)
     return whole === null
       ? refuse('bad_acl')
-      : judgeClaims(whole.claims, whole.acl, issuer, audience, at, by)
+      : judgeClaims(whole.claims, whole.acl, trust, prefixes, at, by)
   }
 
   /** Once more, when the document that the token names is here. */
-  async function judgeWithPolicy(jws: Jws): Promise<Verification> {
+  async function judgeWithPolicy(trust: Trust, jws: Jws): Promise<Verification> {
+    const { policies } = trust
     const hash = policyOf(parseObject(jws.payload) ?? {})
     const isHere =
       hash !== null && (policies.find(hash) !== undefined || (await policies.fetch(hash)))
-    return isHere ? judge(jws) : refuse('policy_unavailable')
+    return isHere ? judge(trust, jws) : refuse('policy_unavailable')
   }
 
   return {
     verify(token) {
       const jws = readJws(token, TYPES, TOKEN_MAX)
       if (typeof jws === 'string') return refuse(jws)
-      const verification = judge(jws)
+      const trust = trustFor(jws)
+      const { jwks } = trust
+      const verification = judge(trust, jws)
       if (verification.ok) return verification
-      if (verification.reason === 'policy_unavailable') return judgeWithPolicy(jws)
+      if (verification.reason === 'policy_unavailable') return judgeWithPolicy(trust, jws)
       if (verification.reason !== 'unknown_key' && verification.reason !== 'keys_unavailable') {
         return verification
       }
       return jwks
         .refreshForUnknownKey()
         .then((wasRefreshed) => {
-          if (wasRefreshed) return judge(jws)
+          if (wasRefreshed) return judge(trust, jws)
           // The issuer may have the key by now, so nobody can say yet that the token is bad.
           const isPending = verification.reason === 'unknown_key' && !jwks.isWithdrawn(jws.kid)
           return isPending ? refuse('key_pending') : verification
         })
         .then((again) =>
-          !again.ok && again.reason === 'policy_unavailable' ? judgeWithPolicy(jws) : again,
+          !again.ok && again.reason === 'policy_unavailable' ? judgeWithPolicy(trust, jws) : again,
         )
     },
   }
@@ -164,14 +192,18 @@ const STATUS_REFUSALS = {
   unavailable: 'status_unavailable',
 } as const
 
+/** No `sub` has a colon, and no suffix: so no id of the main issuer begins with it. */
+const prefixOf = (bound: Bound | undefined): string =>
+  bound === undefined ? '' : `${bound.client_id_prefix}::`
+
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
 
 /** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
   claims: Record<string, unknown>,
   acl: Acl | null,
-  issuer: string,
-  audience: string,
+  { issuer, audience, bound }: Trust,
+  prefixes: readonly string[],
   at: number,
   signed_by: string,
 ): Verification {
@@ -192,13 +224,16 @@ function judgeClaims(
   if (acl === null) return refuse('bad_acl')
   const status = readStatusClaim(claims['status'], issuer, iat ?? 0)
   if (status === 'malformed') return refuse('bad_status')
+  // A device of the main issuer has no client id in the space of another one.
+  const isTaken = prefixes.some((prefix) => mqtt_client_id?.startsWith(prefix))
   return {
     ok: true,
     identity: {
       sub,
+      principal: prefixOf(bound) + sub,
       client_id: client_id ?? '',
       ...(username === undefined ? {} : { username }),
-      ...(mqtt_client_id === undefined ? {} : { mqtt_client_id }),
+      ...(mqtt_client_id === undefined || isTaken ? {} : { mqtt_client_id }),
       acl,
       expires_at: exp,
       jti: jti ?? '',
@@ -206,7 +241,7 @@ function judgeClaims(
       signed_by,
       ...(bound_to === undefined ? {} : { bound_to }),
       ...(status === undefined ? {} : { status }),
-      foreign: false,
+      foreign: bound !== undefined,
     },
   }
 }

@@ -71,10 +71,25 @@ export function connackFromBroker(code: number, version: number): number {
     case SERVER_MOVED:
       return SERVER_UNAVAILABLE
     default:
-      return code
+      return CONNACK_CODES.has(code) ? code : UNSPECIFIED
   }
 }
 
+/** The code for the client when the broker disconnects it. Elsewhere is past mProxy. */
+export function disconnectFromBroker(code: number): number {
+  const isElsewhere = code === USE_ANOTHER_SERVER || code === SERVER_MOVED
+  return SERVER_DISCONNECT_CODES.has(code) && !isElsewhere ? code : UNSPECIFIED
+}
+
+// [MQTT-3.2.2-8], [MQTT-3.14.2-1]: mProxy answers for the codes that it tells, whoever chose them.
+const CONNACK_CODES = new Set([
+  0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97, 0x99,
+  0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
+])
+const SERVER_DISCONNECT_CODES = new Set([
+  0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97,
+  0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
+])
 const ACK_CODES = new Set([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99])
 const RELEASE_CODES = new Set([SUCCESS, PACKET_ID_NOT_FOUND])
 // MQTT 5 §3.14.2.1, those a client may send.

@@ -11,6 +11,7 @@ import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
 import { SPEED } from './guards_speed.ts'
+import { TRUST_GUARDS } from './guards_trust.ts'
 
 export type Guard = {
   name: string
@@ -2193,6 +2194,15 @@ const SIGNING_KEYS: readonly Guard[] = [
     title: 'that began after its list had changed',
   },
   {
+    name: 'code-of-a-broker',
+    attack: 'a broker that has mProxy tell a client a code which no server may send',
+    file: 'proxy-node/wire/reason_codes.ts',
+    from: 'return SERVER_DISCONNECT_CODES.has(code) && !isElsewhere ? code : UNSPECIFIED',
+    to: 'return isElsewhere ? UNSPECIFIED : code',
+    test: 'proxy-node/session/norms',
+    title: 'is told as a server may tell it',
+  },
+  {
     name: 'status-of-the-next-token',
     attack: 'a token that was handed in in mid-session and is ended without effect',
     file: 'proxy-node/session/session.ts',
@@ -2259,8 +2269,8 @@ const SIGNING_KEYS: readonly Guard[] = [
     name: 'status-list-that-ran-out',
     attack: 'tokens let in on a list that has run out long ago',
     file: 'proxy-node/tokens/status_lists.ts',
-    from: "if (list.exp * 1000 <= now) return 'unavailable'",
-    to: '',
+    from: 'list.exp * 1000 > now && now',
+    to: 'now',
     test: 'proxy-node/tokens/status_lists',
     title: 'comes although the server confirms it',
   },
@@ -3285,8 +3295,8 @@ const MANAGEMENT: readonly Guard[] = [
     name: 'closed-in-part',
     attack: 'a subscription to topics each of which is denied',
     file: 'policy/acl.ts',
-    from: '({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter),',
-    to: '({ topic }) => overlapsFilter(topic, filter),',
+    from: '({ topic, at }) => (closes < 0 || at < closes) && overlapsFilter(topic, filter)',
+    to: '({ topic }) => overlapsFilter(topic, filter)',
     test: 'proxy-node/gate',
     title: 'where a part of it is allowed',
   },
@@ -6681,5 +6691,6 @@ export const GUARDS: readonly Guard[] = [
   ...FORGETTING,
   ...LANGUAGES,
   ...CLAIM_GUARDS,
+  ...TRUST_GUARDS,
   ...BUDGETS,
 ]

@@ -9,7 +9,7 @@ export const DOOR: readonly Guard[] = [
     from: "else if (this.#phase === 'connect' || !this.#isAhead())",
     to: 'else',
     test: 'proxy-node/session/fire_and_forget',
-    title: 'is heard: closed whole, QoS 1',
+    title: 'closed whole, QoS 1',
   },
   {
     name: 'client-that-gave-up',

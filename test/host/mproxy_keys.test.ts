@@ -2,8 +2,11 @@
 // gone, comes back, brings new keys or takes old ones away.
 
 import { createHmac } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { exportSPKI, importJWK } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from 'vitest'
+import { temporaryFolder } from '../support/folder.ts'
 import {
   type Connection,
   type ConnectOptions,
@@ -239,6 +242,52 @@ describe('the issuer', () => {
       await knock(proxy, await issuer.mint({ claims: { aud: audience } })),
     )
     expect(issuer.requests.metadata).toBe(0)
+  })
+})
+
+describe('another issuer', () => {
+  test('has client ids, topics and a name at the broker of its own', async () => {
+    const main = await startIssuer()
+    const partner = await startIssuer()
+    const place = temporaryFolder()
+    const file = join(place.path, 'issuers.json')
+    const entry = { issuer: partner.url, client_id_prefix: 'partner', topics: ['partner/#'] }
+    writeFileSync(file, JSON.stringify([entry]))
+    const proxy = await startProxy({
+      issuer: main.url,
+      broker: broker.url,
+      env: { ISSUERS_FILE: file },
+    })
+    for (const { stop } of [main, partner, { stop: async () => place.remove() }])
+      open.push({ stop })
+    open.unshift(proxy)
+    await untilReady(proxy)
+    const acl = [{ permission: 'allow', action: 'all', topic: '#' }]
+    const token = await partner.mint({ claims: { acl } })
+    await until('its keys', async () => (await knock(proxy, token)) !== 0x88)
+    expect(await knock(proxy, token)).toBe(0x85)
+    expect(await knock(proxy, await main.mint({ claims: { acl } }))).toBe(0)
+    const url = `mqtt://127.0.0.1:${proxy.port}`
+    const session = await connect({ url, version: 5, id: 'partner::dev-1:a', token })
+    expect(await session.subscribe(['partner/a', '#', 'main/a'])).toEqual([1, 0x87, 0x87])
+    await session.publish('partner/a', 'on')
+    await until('the message', () => session.messages.includes('partner/a on'))
+    await expect(session.publish('main/a', 'on')).rejects.toThrow()
+    expect(proxy.lines('session_started').at(-1)).toMatchObject({ sub: 'partner::dev-1' })
+    expect(await proxy.metric('mproxy_jwks_keys', `issuer="${partner.url}"`)).toBe(1)
+    // Its keys end its own sessions, and no other.
+    const mine = await connect({
+      url,
+      version: 5,
+      id: 'dev-1:a',
+      token: await main.mint({ claims: { acl } }),
+    })
+    partner.keys = [await makeKey('ES256', 'second')]
+    const next = await partner.mint({ claims: { acl } })
+    expect(await knock(proxy, next, { id: 'partner::dev-1:b' })).toBe(0)
+    expect(await session.untilClosed()).toBe(0x98)
+    await mine.publish('x', 'y')
+    mine.client.end(true)
   })
 })
 

@@ -390,7 +390,7 @@ describe('what is told', () => {
       ['mproxy_deliveries_total', 'decision="allowed"', 1],
       ['mproxy_deliveries_total', 'decision="denied"', 0],
       ['mproxy_jwks_refreshes_total', 'outcome="ok"', 1],
-      ['mproxy_jwks_keys', '', 1],
+      ['mproxy_jwks_keys', `issuer="${issuer.url}"`, 1],
       ['mproxy_token_verification_seconds_count', 'result="ok"', 3],
       ['mproxy_token_verification_seconds_count', 'result="refused"', 1],
     ]

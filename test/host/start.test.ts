@@ -1,7 +1,7 @@
 // `npm start` in an empty folder, then the commands it printed, typed as printed: with npx mqtt_pub
 // and the same with mosquitto_pub. The broker behind is Mosquitto, and aedes where there is none.
 
-import { cpSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import mqtt from 'mqtt'
@@ -110,6 +110,8 @@ test('the printed commands register a device, get it a token and publish; a seco
     await program.stop()
   }
   expect(program.output()).not.toMatch(/Error| {4}at /)
+  // mProxy has its keys after a restart.
+  expect(readdirSync(join(folder.path, '.allauth/mproxy')).join()).toMatch(/keys-/)
   // npm's end is noticed, and nothing is left behind.
   for (const port of [tcp, Number(env.PORT)]) {
     await until('the port is free again', () => isFree(port))

@@ -26,6 +26,7 @@ import {
 import { acceptInvitationPage, newInvitedPage } from '../../worker/pages/account/invitation_page.ts'
 import { namesPage } from '../../worker/pages/account/names_page.ts'
 import {
+  endPage,
   offerPlacePage,
   placePage,
   placesPage,
@@ -162,7 +163,9 @@ const placeWith = (text: string) => ({
       roles: [],
     },
   ],
-  outside: [{ ...roleWith(text), subject: text }],
+  others: [{ ...roleWith(text), subject: text }],
+  cursors: { people: text },
+  next: { people: text, others: null, invitations: null, devices: text, rooms: null },
   devices: [
     { id: text, name: text, type: text, status: 'active' as const, last_seen_at: 1_800_000_000 },
     { id: text, name: text, type: text, status: 'unclaimed' as const, last_seen_at: null },
@@ -241,6 +244,17 @@ const pagesWith = (text: string, m: Messages = english) => ({
   place: placePage(placeWith(text), m),
   place_offered: placePage(
     { ...placeWith(text), transfer: { address: text, expires_at: 1_800_000_000 } },
+    m,
+  ),
+  place_end: endPage(
+    {
+      ...{ action: 'remove', id: text, seen: text, here: '/places/p1', csrf: text },
+      endings: {
+        ...{ label: text, ofGroups: true, isPlaceAccount: true },
+        grants: [{ text, object: text, expires_at: 1_800_000_000 }],
+        memberships: [{ group: text, expires_at: null }],
+      },
+    },
     m,
   ),
   place_way_in: wayInPage({ id: 'p1', user_name: text, url: text, expires_at: 1_800_000_000 }, m),
@@ -629,7 +643,7 @@ describe.each(names)('the %s page', (name) => {
       // The script sends the form of a passkey.
       if (/^<form method="post" action="\/[a-z/]+" class="passkey" [^>]* hidden>/.test(form))
         continue
-      expect(form).toMatch(/^<form method="post" action="\/[a-z0-9/-]+">/)
+      expect(form).toMatch(/^<form method="post" action="\/[a-z0-9/-]+(\?[a-z]+=[a-z]+)?">/)
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
   })

@@ -115,10 +115,10 @@ describe('rules found by their first level', () => {
         topic: `fleet-of-trucks-${i}/+/state`,
       }))
     const [few, many] = [aclOf(rules(10)), aclOf(rules(250))]
-    const asked = Array.from({ length: 20 }, (_, i) => `fleet-of-trucks-x${i}/1/state`)
+    const question = Array.from({ length: 20 }, (_, i) => `fleet-of-trucks-x${i}/1/state`)
     const time = (acl: Acl) => {
       const begun = performance.now()
-      for (let i = 0; i < 300; i++) for (const one of asked) maySubscribe(acl, one, 1)
+      for (let i = 0; i < 300; i++) for (const one of question) maySubscribe(acl, one, 1)
       return performance.now() - begun
     }
     const median = (acl: Acl) => {

@@ -1,10 +1,13 @@
-import { describe, expect, test } from 'vitest'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
 import {
   describeFault,
   type ProxyConfig,
   readProxyConfig,
   type SessionLimits,
 } from '../../proxy-node/config.ts'
+import { temporaryFolder } from '../support/folder.ts'
 
 /** Written out here, so that a change of a default is seen. */
 const defaultLimits: SessionLimits = {
@@ -15,6 +18,8 @@ const defaultLimits: SessionLimits = {
   whole_packet_max: 65_536,
   subscriptions_per_packet: 1024,
   subscriptions_max: 4096,
+  refused_filters_per_minute: 5000,
+  reauthentications_per_minute: 20,
   inflight_subscribes_max: 64,
   topic_levels_max: 64,
   topic_alias_max: 64,
@@ -50,6 +55,7 @@ describe('the defaults', () => {
       issuerAddress: undefined,
       jwksUri: undefined,
       audience: 'urn:allauth:mqtt',
+      foreignIssuers: [],
       listen: [
         { transport: 'tcp', host: '127.0.0.1', port: 1883, path: '' },
         { transport: 'ws', host: '127.0.0.1', port: 8083, path: '/mqtt' },
@@ -74,6 +80,9 @@ describe('the defaults', () => {
       connectionsPerAddress: 0,
       limits: defaultLimits,
       drainTimeout: 10_000,
+      stateFolder: undefined,
+      statusMaxAge: 86_400_000,
+      statusFailOpen: false,
     })
   })
 
@@ -200,6 +209,74 @@ describe('issuer, keys and audience', () => {
   ])('%s=%s is refused: %s', (name, value, problem) => {
     const faults = faultsOf({ ...upstream, [name]: value })
     expect(faults).toEqual([expect.stringContaining(problem)])
+  })
+})
+
+describe('further issuers', () => {
+  const place = temporaryFolder()
+  afterAll(() => place.remove())
+  const file = join(place.path, 'issuers.json')
+  const good = { issuer: 'https://id.example', client_id_prefix: 'b', topics: ['b/#'] }
+  const write = (content: unknown) => {
+    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
+    return { ISSUERS_FILE: file }
+  }
+
+  test('are read from a file', () => {
+    const whole = { ...good, issuer_address: 'https://in.example', audience: 'urn:x' }
+    expect(
+      read(write([good, { ...whole, issuer: 'https://c.example', client_id_prefix: 'c' }])),
+    ).toMatchObject({
+      foreignIssuers: [
+        { ...good, audience: undefined, issuerAddress: undefined },
+        { issuer: 'https://c.example', audience: 'urn:x', issuerAddress: 'https://in.example' },
+      ],
+    })
+    expect(read(write([]))).toMatchObject({ foreignIssuers: [] })
+  })
+
+  test.each<[string, unknown, RegExp]>([
+    ['that is not there', undefined, /cannot be read \(ENOENT\)/],
+    ['that is a folder', 'folder', /is not a file/],
+    ['that is not JSON', '{', /is not JSON/],
+    ['that is no list', { issuers: [] }, /is not a list/],
+    ['with too many', Array(17).fill(good), /is not a list of at most 16/],
+    ['with a number', [7], /in entry 1 there is no object/],
+    ['with nothing in an entry', [{}], /issuer is required.*prefix is required.*topics is req/],
+    ['with a misspelt bound', [{ ...good, topic: ['b/#'] }], /"topic" is no member/],
+    ['with http', [{ ...good, issuer: 'http://id.example' }], /issuer: .* must be https/],
+    ['with http keys', [{ ...good, jwks_uri: 'http://id.example' }], /jwks_uri: .* must be https/],
+    ['with a colon', [{ ...good, client_id_prefix: 'b:' }], /client_id_prefix: "b:" is not/],
+    ['with no prefix', [{ ...good, client_id_prefix: '' }], /client_id_prefix: "" is not/],
+    ['with a prefix that is a number', [{ ...good, client_id_prefix: 7 }], /is not a text/],
+    ['without a topic', [{ ...good, topics: [] }], /is not a list of 1 to 32/],
+    ['with one topic as a text', [{ ...good, topics: 'b/#' }], /is not a list of 1 to 32/],
+    [
+      'with a topic that is none',
+      [{ ...good, topics: ['b/#/c'] }],
+      /a topic is not a topic filter/,
+    ],
+    ['with a shared one', [{ ...good, topics: ['$share/g/b'] }], /is a shared subscription/],
+    [
+      'with one twice',
+      [good, { ...good, client_id_prefix: 'c' }],
+      /entry 2 the issuer is there tw/,
+    ],
+    ['with a prefix twice', [good, { ...good, issuer: 'https://c.example' }], /of another issuer/],
+    [
+      'with the main one',
+      [{ ...good, issuer: 'http://localhost:8787' }],
+      /names the issuer of ISS/,
+    ],
+  ])('%s are refused', (_, content, problem) => {
+    const env = content === undefined ? { ISSUERS_FILE: '/nowhere' } : write(content)
+    const faults = faultsOf({
+      ...upstream,
+      ...(content === 'folder' ? { ISSUERS_FILE: place.path } : env),
+    })
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toMatch(/^ISSUERS_FILE: .*; for example ISSUERS_FILE=/)
+    expect(faults[0]).toMatch(problem)
   })
 })
 

@@ -3,6 +3,7 @@
 // next command, and stops them together. Spawns processes and imports neither the worker nor
 // mProxy.
 import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startBroker } from './broker/broker.ts'
 
@@ -78,6 +79,7 @@ try {
     speaks5 = broker.speaks5
   }
   env['MQTT_LISTEN'] ??= 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
+  env['STATE_DIR'] ??= join(env['ALLAUTH_FOLDER'] || '.allauth', 'mproxy')
   await start('mProxy', '../../proxy-node/index.ts', env)
   announce(env, worker, behind, speaks5)
   await noteMissingBroker(env)

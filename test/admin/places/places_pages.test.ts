@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createGrant } from '../../../worker/access/grants.ts'
 import { addMember } from '../../../worker/access/group_members.ts'
+import { applyBlueprint } from '../../../worker/admin/blueprint.ts'
 import { sql } from '../../../worker/db/sql.ts'
 import { countRoundTrips } from '../../context.ts'
 import { alertOf, Browser, formFields, type Page } from '../../identity/browser.ts'
@@ -75,7 +76,7 @@ describe('all places of a person', () => {
     expect(page.html).toContain('Home 1')
     expect(page.html).toContain('Home 2')
     expect(page.html).toMatch(/until <time/)
-    expect((await tim.get(PLACE)).status).toBe(400)
+    expect((await tim.get(PLACE)).status).toBe(404)
     expect((await press(tim, 'leave', { id: 'site-1' }, '/places')).status).toBe(303)
     expect(
       await db.read(sql`select object_id as id from "grant" where subject_id = 'tim'
@@ -125,10 +126,11 @@ describe('a place', () => {
     const eve = await homes.enter('eve')
     const other = await eve.get(PLACE)
     const nothing = await eve.get('/places/nothing')
-    expect([other.status, nothing.status]).toEqual([400, 400])
+    expect([other.status, nothing.status]).toEqual([404, 404])
     expect(bodyOf(other).replaceAll('site-1', 'X')).toBe(bodyOf(nothing).replaceAll('nothing', 'X'))
     const sent = await press(eve, 'room', { name: 'Mine' })
-    expect(sent.status).toBe(400)
+    expect(sent.status).toBe(404)
+    expect((await eve.get('/places/a%2Fb')).status).toBe(404)
     expect(await homes.db.read(sql`select id from "group" where name = 'Mine'`)).toEqual([])
   })
 
@@ -143,10 +145,163 @@ describe('a place', () => {
     const [grant] = await db.read(
       sql<{ id: string }>`select id from "grant" where subject_id = 'bob'`,
     )
-    expect((await press(ann, 'end', { id: grant?.id })).status).toBe(303)
-    expect((await press(ann, 'remove', { id: 'bob' })).status).toBe(303)
+    const end = await press(ann, 'end', { id: grant?.id })
+    expect((await ann.submit(end, { action: 'end' })).status).toBe(303)
+    const remove = await press(ann, 'remove', { id: 'bob' })
+    expect((await ann.submit(remove, { action: 'remove' })).status).toBe(303)
     expect((await ann.get(PLACE)).html).not.toContain('bob@example.com')
     expect(await db.read(sql`select 1 from membership where member_id = 'bob'`)).toEqual([])
+  })
+
+  test('ends what a person has there once it was said what that is', async () => {
+    const { db, worker, ops } = homes
+    const cx = worker.context()
+    const held = () =>
+      db.read(sql`select "grant".object_id as id from "grant" where subject_id = 'bob'
+        union select group_id from membership where member_id = 'bob' order by 1`)
+    await addMember(cx, 'room-1', 'bob', worker.clock.now + 86_400)
+    await createGrant(cx, { subject: 'site-1', role: 'guest', object: 'room-1' })
+    const asked = await press(ann, 'remove', { id: 'bob' })
+    expect(asked.status).toBe(200)
+    for (const one of ['bob@example.com', 'resident', 'Home 1', 'Kitchen', 'members of these']) {
+      expect(asked.html).toContain(one)
+    }
+    expect(asked.html).toMatch(/until <time/)
+    expect(asked.html).not.toContain('was made in this place')
+    expect(await held()).toEqual([{ id: 'room-1' }, { id: 'site-1' }])
+    // Something came meanwhile: it is asked about too.
+    await createGrant(cx, { subject: 'bob', role: 'guest', object: 'room-1' })
+    const again = await ann.submit(asked, { action: 'remove' })
+    expect([again.status, again.html.includes('guest')]).toEqual([200, true])
+    expect(await held()).toHaveLength(2)
+    expect((await ann.submit(again, { action: 'remove' })).status).toBe(303)
+    expect(await held()).toEqual([])
+    // A name for a mark that somebody else was shown is worth nothing.
+    const other = await press(ann, 'remove', { id: 'tim', seen: formFields(again)['seen'] })
+    expect([other.status, alertOf(other)]).toEqual([200, undefined])
+    const events = await ops('GET /v1/events?type=group.member_removed&subject_id=bob')
+    expect(events.body['items']).toMatchObject([{ actor_id: 'ann' }, { actor_id: 'ann' }])
+  })
+
+  test('names in that question no person and no device to one who may not see them', async () => {
+    const { worker, ops } = homes
+    const cx = worker.context()
+    await ops('PATCH /v1/devices/lamp-1', { name: 'Lamp by the safe' })
+    await ops('POST /v1/roles', { name: 'keeper', permissions: ['access:read', 'access:write'] })
+    await createGrant(cx, { subject: 'tim', role: 'keeper', object: 'site-1' })
+    const { id } = await createGrant(cx, { subject: 'bob', role: 'guest', object: 'lamp-1' })
+    const tim = await homes.enter('tim')
+    for (const page of [
+      await press(tim, 'end', { id }),
+      await press(tim, 'remove', { id: 'bob' }),
+    ]) {
+      expect([page.status, page.html.includes('lamp-1')]).toEqual([200, true])
+      expect(page.html).not.toMatch(/bob@example|by the safe/)
+    }
+    expect((await press(ann, 'end', { id })).html).toMatch(/bob@example[\s\S]*by the safe/)
+  })
+
+  test('says that an account which was made there stays', async () => {
+    const made = await press(ann, 'account', { name: 'Kim', user_name: 'kim', role: 'guest' })
+    expect(made.status).toBe(200)
+    const [kim] = await homes.db.read(sql<{ id: string }>`select id from user where name = 'Kim'`)
+    const asked = await press(ann, 'remove', { id: kim?.id })
+    expect(asked.html).toContain('was made in this place. It stays')
+    expect((await ann.submit(asked, { action: 'remove' })).status).toBe(303)
+    expect((await ann.get(PLACE)).html).not.toContain('Kim')
+  })
+
+  test('ends a hundred grants of a person at a time, and asks about the rest', async () => {
+    const { db } = homes
+    await createGrant(homes.worker.context(), { subject: 'bob', role: 'guest', object: 'site-1' })
+    await db.write(
+      sql`insert into "grant" (id, subject_id, role, object_id, created_at, updated_at, version,
+          expires_at)
+        with recursive n(value) as (select 1 union all select value + 1 from n where value < 120)
+        select printf('grt_%03d', value), 'bob', 'guest', 'site-1', 1, 1, 1, 3000000000 + value
+        from n`,
+    )
+    const asked = await press(ann, 'remove', { id: 'bob' })
+    const rest = await ann.submit(asked, { action: 'remove' })
+    expect([rest.status, rest.html.includes('bob@example.com')]).toEqual([200, true])
+    expect((await ann.submit(rest, { action: 'remove' })).status).toBe(303)
+    expect(await db.read(sql`select 1 from "grant" where subject_id = 'bob'`)).toEqual([])
+  })
+
+  test('has pages for each of its lists, whose cursors are good for these alone', async () => {
+    const { db, worker } = homes
+    const numbers = [...Array(60).keys()].map((n) => String(100 + n))
+    await applyBlueprint(
+      worker.context(),
+      {
+        groups: numbers.map((n) => ({ id: `group-${n}`, kind: 'room', parent_id: 'site-1' })),
+        users: numbers.map((n) => ({
+          ...{ id: `user-${n}`, email: `user-${n}@example.com`, email_verified: true },
+          groups: ['site-1'],
+        })),
+        devices: numbers.map((n) => ({ id: `device-${n}`, type: 'dimmer', groups: ['site-1'] })),
+        grants: [
+          ...numbers.map((n) => ({ subject: `device-${n}`, role: 'guest', object: 'site-1' })),
+          ...numbers.map((n) => ({ subject: `user-${n}`, role: 'technician', object: 'room-1' })),
+        ],
+      },
+      {},
+    )
+    await press(ann, 'invite', { address: 'guest-0@example.com', role: 'guest' })
+    await db.write(sql`insert into invitation (id, hash, address, address_key, inviter,
+        inviter_epoch, grants, groups, valid_for, created_at, expires_at, invited_by)
+      select invitation.id || value, hash || value, value || '-' || address,
+        value || '-' || address_key,
+        inviter, inviter_epoch, grants, groups, valid_for, created_at, expires_at, invited_by
+      from invitation, json_each(${JSON.stringify(numbers.slice(1))})`)
+    const lists = {
+      people: ['People', /user-\d{3}@example/g, 60],
+      others: ['Others who have a role here', /dir="auto">device-\d{3}<\/span><\/div>\s*<div/g, 60],
+      invitations: ['Invitations on their way', /(?:\d+-)?guest-0@example\.com<\/span>/g, 60],
+      devices: ['Devices', /dir="auto">device-\d{3}<\/span>\s*<span/g, 60],
+      rooms: ['Rooms', /id="name-group-\d{3}"/g, 60],
+    } as const
+    const hrefOf = ({ html }: Page, title: string, text: string) =>
+      new RegExp(`href="([^"]*)" aria-label="${text}: ${title}"`)
+        .exec(html)?.[1]
+        ?.replaceAll('&amp;', '&')
+    for (const [list, [title, entry, count]] of Object.entries(lists)) {
+      const seen = new Set<string>()
+      let page = await ann.get(PLACE)
+      let pages = 1
+      for (; ; pages += 1) {
+        for (const [one] of page.html.matchAll(entry)) seen.add(one)
+        const next = hrefOf(page, title, 'Show more')
+        if (next === undefined) break
+        expect(next).toMatch(new RegExp(`#${list}$`))
+        page = await ann.get(next)
+        expect(page.status, list).toBe(200)
+      }
+      expect([list, seen.size]).toEqual([list, count])
+      expect([list, pages]).toEqual([list, 2])
+      if (list === 'people') expect(page.html).toContain('technician')
+      expect(hrefOf(page, title, 'Back to the beginning')).toBe(`${PLACE}#${list}`)
+    }
+    // The lists go on by themselves, and a form comes back to the page that it was sent from.
+    const rooms = hrefOf(await ann.get(PLACE), 'Rooms', 'Show more') ?? ''
+    const people = hrefOf(await ann.get(rooms), 'People', 'Show more') ?? ''
+    expect(Object.keys(Object.fromEntries(new URL(people, 'http://x').searchParams))).toEqual([
+      'people',
+      'rooms',
+    ])
+    const here = people.split('#')[0] ?? ''
+    const sent = await press(ann, 'rename', { id: 'group-100', name: 'Cellar' }, here)
+    expect([sent.status, sent.headers.get('location')]).toEqual([303, here])
+    // A cursor of another list, of another place, a forged one.
+    const cursor = new URL(rooms, 'http://x').searchParams.get('rooms') ?? ''
+    const bad = [
+      `${PLACE}?people=${cursor}`,
+      `${PLACE}?rooms=x`,
+      `${PLACE}?devices=${'x'.repeat(600)}`,
+    ]
+    for (const path of bad) expect((await ann.get(path)).status, path).toBe(400)
+    const eve = await homes.enter('eve')
+    expect((await eve.get(`/places/site-2?rooms=${cursor}`)).status).toBe(400)
   })
 
   test('gets a guest until a day by a mailed invitation, which its owner takes back', async () => {

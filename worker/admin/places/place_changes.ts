@@ -1,13 +1,8 @@
 // Changes that an owner makes on the page of a place, each by the use case of /v1 with its scope.
 // Values come from a form: a wrong one is `invalid`, and what the use case refuses is its Problem.
 
-import { getGrant, removeGrant } from '../../access/grants.ts'
-import { removeMember } from '../../access/group_members.ts'
 import { changeGroup, createGroup, groupInput, groupPatch } from '../../access/groups.ts'
-import { lasts } from '../../access/places/membership_ends.ts'
-import { insidePlace } from '../../access/places/place_store.ts'
 import type { z } from '../../api.ts'
-import { sql } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import {
@@ -28,6 +23,13 @@ import {
   withdrawOffer,
 } from '../../identity/transfers/transfers.ts'
 import { PLACE_ENDS } from '../place_ends.ts'
+import {
+  type Endings,
+  end,
+  endingsOfGrant,
+  endingsOfPerson,
+  markOfEndings,
+} from './place_endings.ts'
 import type { PlaceVisitor } from './place_visitor.ts'
 
 /** Buttons of the page. */
@@ -55,6 +57,8 @@ export type PlaceDone =
   /** A link that is shown once. */
   | { what: 'way_in'; way: WayIn }
   | { what: 'numbers'; to: string; numbers: Numbers }
+  /** A removal that was not asked for yet with what it ends. */
+  | { what: 'endings'; action: 'end' | 'remove'; id: string; endings: Endings; seen: string }
 
 const DONE: PlaceDone = { what: 'done' }
 
@@ -105,14 +109,22 @@ export async function changePlace(
     case 'withdraw':
       await withdrawInvitation(visitor.to('users:write'), text(form, 'id'))
       return DONE
-    case 'end': {
+    case 'end':
+    case 'remove': {
       const cx = visitor.to('access:write')
-      await getGrant(cx, text(form, 'id'))
-      await removeGrant(cx, text(form, 'id'), null)
-      return DONE
+      const id = text(form, 'id')
+      const sight = { people: visitor.holds('users:read'), devices: visitor.holds('devices:read') }
+      const find = () =>
+        (action === 'end' ? endingsOfGrant : endingsOfPerson)(cx, sight, group_id, id)
+      const endings = await find()
+      const asks = (these: Endings): PlaceDone => ({
+        ...{ what: 'endings', action, id },
+        ...{ endings: these, seen: markOfEndings(these) },
+      })
+      if (text(form, 'seen') !== markOfEndings(endings)) return asks(endings)
+      const isAll = await end(cx, action === 'remove' ? id : null, endings)
+      return isAll ? DONE : asks(await find())
     }
-    case 'remove':
-      return removePerson(visitor, group_id, text(form, 'id'))
     case 'account': {
       const cx = visitor.to('users:write')
       const name = text(form, 'name')
@@ -158,28 +170,4 @@ export async function changePlace(
       await withdrawOffer(visitor.to('access:write'), group_id)
       return DONE
   }
-}
-
-/** Ends what a person itself holds in the place: each grant and membership as alone. */
-async function removePerson(
-  visitor: PlaceVisitor,
-  group_id: string,
-  id: string,
-): Promise<PlaceDone> {
-  const cx = visitor.to('access:write')
-  const { grants, groups } = await cx.db.read({
-    grants: sql<{ id: string }>`with recursive ${insidePlace(group_id)}
-      select g.id from inside cross join "grant" g on g.object_id = inside.id
-      where g.subject_id = ${id} limit 100`,
-    groups: sql<{ id: string }>`with recursive ${insidePlace(group_id)}
-      select m.group_id as id from below cross join membership m on m.group_id = below.id
-      where m.member_id = ${id} and ${lasts(cx.now())} limit 100`,
-  })
-  if (grants.length + groups.length === 0) {
-    throw new Problem('not_found', 'there is no such person in the place')
-  }
-  // Memberships last: without the last one the person is out of reach.
-  for (const grant of grants) await removeGrant(cx, grant.id, null)
-  for (const group of groups) await removeMember(cx, group.id, id)
-  return DONE
 }

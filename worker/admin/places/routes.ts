@@ -6,15 +6,17 @@ import { leavePlace } from '../../access/places/own_places.ts'
 import { ID_PATTERN } from '../../access/principals.ts'
 import type { Context } from '../../context.ts'
 import { OAuthError, Problem } from '../../errors.ts'
-import { type Env, type Form, type Http, readForm } from '../../http.ts'
+import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
 import { assertAction, assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readOwnFactors } from '../../identity/factors/own_factors.ts'
 import { continuePath, firstRequirement } from '../../identity/requirements.ts'
 import { type LiveSession, readSessionCookie } from '../../identity/sessions.ts'
 import { english } from '../../messages/messages.ts'
 import {
+  endPage,
   offerPlacePage,
   PLACES_PATH,
+  placeAddress,
   placePage,
   placesPage,
   REFUSED_TEXTS,
@@ -24,7 +26,14 @@ import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { changePlace, FRESH_ACTIONS, PLACE_ACTIONS } from './place_changes.ts'
-import { type PlaceView, viewPlace, viewPlaces } from './place_view.ts'
+import {
+  nameOfPlace,
+  PLACE_LISTS,
+  type PlaceCursors,
+  type PlaceView,
+  viewPlace,
+  viewPlaces,
+} from './place_view.ts'
 import { type PlaceVisitor, visitPlace } from './place_visitor.ts'
 
 /** Database round trips: /places 2, its answer 2 or 3; /places/{id} 9, its answer those of /v1. */
@@ -52,7 +61,7 @@ export function placesRoutes(): Hono<Env> {
       const found = await signedIn(c, path)
       if (found instanceof Response) return found
       const visitor = await visitorOf(c.var.cx, found.session, idOf(c))
-      return showOne(c, found.session, visitor, idOf(c))
+      return showOne(c, found.session, visitor)
     })
     .post(`${PLACES_PATH}/:id`, page, async (c) => {
       const form = await readForm(c)
@@ -71,7 +80,11 @@ export function placesRoutes(): Hono<Env> {
 const loginPath = (path: string) => `/login?${new URLSearchParams({ return_to: path })}`
 
 const noPlace = () =>
-  new OAuthError('invalid_request', { description: english('places.gone'), reason: 'not_found' })
+  new OAuthError('invalid_request', {
+    description: english('places.gone'),
+    reason: 'not_found',
+    status: 404,
+  })
 
 /** Throws OAuthError for a path that can be no place. */
 function idOf(c: Http): string {
@@ -105,21 +118,28 @@ async function showAll(c: Http, { user_id }: LiveSession, error?: string): Promi
   return c.html(placesPage(shown, await pageMessages(c)), error === undefined ? 200 : 409)
 }
 
+/** Where each list of the page begins, as the address says. */
+function cursorsOf(c: Http): PlaceCursors {
+  const query = readQuery(c)
+  const cursors = PLACE_LISTS.map((list) => [list, query.get(list)] as const)
+  return Object.fromEntries(cursors.filter(([, cursor]) => cursor !== undefined))
+}
+
 async function showOne(
   c: Http,
   session: LiveSession,
   visitor: PlaceVisitor,
-  id: string,
   refused?: Problem,
 ): Promise<Response> {
-  const { cx } = c.var
-  const view = await viewPlace(cx, visitor, id)
-  const m = await pageMessages(c, { path: `${PLACES_PATH}/${id}` })
+  const id = idOf(c)
+  const cursors = cursorsOf(c)
+  const view = await viewPlace(c.var.cx, visitor, id, cursors)
+  const m = await pageMessages(c, { path: placeAddress(id, cursors) })
   const type = refused?.type ?? ''
   const error = Object.hasOwn(REFUSED_TEXTS, type)
     ? m(REFUSED_TEXTS[type as keyof typeof REFUSED_TEXTS])
     : undefined
-  const values = { ...valuesOf(view, session), csrf: csrfToken(c) }
+  const values = { ...valuesOf(view, session), cursors, csrf: csrfToken(c) }
   const status = refused?.status === 403 ? 403 : refused === undefined ? 200 : 409
   return c.html(placePage({ ...values, ...(error === undefined ? {} : { error }) }, m), status)
 }
@@ -131,26 +151,22 @@ function valuesOf(view: PlaceView, session: LiveSession) {
     object: one.object_id === view.id ? null : (one.object_name ?? one.object_id),
     expires_at: one.expires_at,
   })
-  const ids = new Set(view.members.map(({ id }) => id))
-  const people = [...ids].map((id) => {
-    const rows = view.members.filter((one) => one.id === id)
-    return {
-      id,
-      label: rows[0]?.label ?? id,
-      name: rows[0]?.name ?? null,
-      isSelf: id === session.user_id,
-      memberships: rows.map(({ group_name, expires_at }) => ({ group: group_name, expires_at })),
-      roles: view.grants.filter(({ subject_id }) => subject_id === id).map(roleOf),
-      canRenew: view.accounts.some((one) => one.user_id === id && one.can_renew),
-    }
-  })
+  const people = view.people.map(({ id, label, name }) => ({
+    id,
+    label,
+    name,
+    isSelf: id === session.user_id,
+    memberships: view.memberships
+      .filter((one) => one.id === id)
+      .map(({ group_name, expires_at }) => ({ group: group_name, expires_at })),
+    roles: view.grants.filter(({ subject_id }) => subject_id === id).map(roleOf),
+    canRenew: view.accounts.some((one) => one.user_id === id && one.can_renew),
+  }))
   return {
     ...view,
     people,
-    outside: view.grants
-      .filter(({ subject_id }) => !ids.has(subject_id))
-      .map((one) => ({ ...roleOf(one), subject: one.subject_id })),
-    devices: (view.devices ?? []).map(({ id, name, type, status, last_seen_at }) => ({
+    others: view.others.map((one) => ({ ...roleOf(one), subject: one.subject_id })),
+    devices: view.devices.map(({ id, name, type, status, last_seen_at }) => ({
       id,
       name: name ?? id,
       type,
@@ -170,22 +186,26 @@ async function change(
 ): Promise<Response> {
   const { cx } = c.var
   const id = idOf(c)
-  const m = await pageMessages(c, { path: `${PLACES_PATH}/${id}` })
+  const here = placeAddress(id, cursorsOf(c))
+  const m = await pageMessages(c, { path: here })
   try {
     const done = await changePlace(visitor, id, action, form, m.locale)
     if (done.what === 'way_in') {
       const { user_name, url, expires_at } = done.way
       return c.html(wayInPage({ id, user_name: user_name ?? '', url: url ?? '', expires_at }, m))
     }
+    if (done.what === 'endings') {
+      return c.html(endPage({ ...done, here, csrf: csrfToken(c) }, m))
+    }
     if (done.what === 'numbers') {
-      const { name } = await viewPlace(cx, visitor, id)
+      const name = await nameOfPlace(cx, id)
       const { to, numbers } = done
       return c.html(offerPlacePage({ id, name, to, numbers, csrf: csrfToken(c) }, m))
     }
-    return c.redirect(`${PLACES_PATH}/${id}`, 303)
+    return c.redirect(here, 303)
   } catch (error) {
     if (!(error instanceof Problem) || !Object.hasOwn(REFUSED_TEXTS, error.type)) throw error
     logRefusal(cx, error)
-    return showOne(c, session, visitor, id, error)
+    return showOne(c, session, visitor, error)
   }
 }

@@ -96,6 +96,14 @@ export const isInvitationListed = (cx: Context): Condition =>
         where open.used_by is null and open.revoked_at is null and open.expires_at > ${cx.now()})`,
   )
 
+/** The same for those on their way alone. */
+export const isOpenInvitationListed = (cx: Context): Condition =>
+  isSeenWithin(
+    cx,
+    condition`invitation.id in (select open.id from invitation open
+      where open.used_by is null and open.revoked_at is null and open.expires_at > ${cx.now()})`,
+  )
+
 const isSeenWithin = (cx: Context, isSeen: Condition): Condition =>
   cx.actor.reach === undefined
     ? TRUE

@@ -38,6 +38,7 @@ import {
   invitationHas,
   isInvitationListed,
   isInvitationWithin,
+  isOpenInvitationListed,
   isPending,
   listInvitationsBefore,
   renewInvitation,
@@ -268,6 +269,26 @@ export async function listInvitations(
   return pageOf(
     cx,
     'invitations',
+    rows,
+    limit,
+    (row) => row.id,
+    (row) => describeInvitation(cx, row),
+  )
+}
+
+/** A page of those on their way, as the actor sees them; `kind` is that of the cursor. */
+export async function listOpenInvitations(
+  cx: Context,
+  kind: string,
+  { limit, cursor }: PageQuery,
+): Promise<PageOf<Invitation>> {
+  const before = decodeCursor(cx, kind, cursor)
+  const rows = await cx.db.read(
+    listInvitationsBefore(before, limit, null, isOpenInvitationListed(cx)),
+  )
+  return pageOf(
+    cx,
+    kind,
     rows,
     limit,
     (row) => row.id,

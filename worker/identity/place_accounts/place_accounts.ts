@@ -117,14 +117,34 @@ export async function listAccountsOf(
   { limit, cursor }: PageQuery,
 ): Promise<PageOf<PlaceAccount>> {
   const list = `place accounts ${group_id}`
-  const after = decodeCursor(cx, list, cursor)
+  const rows = await readAccounts(cx, group_id, decodeCursor(cx, list, cursor), limit)
+  return pageOf(cx, list, rows, limit, (row) => row.user_id, describe)
+}
+
+/** The first of those behind the id of a person. Throws Problem. One read. */
+export async function listAccountsAfter(
+  cx: Context,
+  group_id: string,
+  after: string,
+  limit: number,
+): Promise<PlaceAccount[]> {
+  const rows = await readAccounts(cx, group_id, after, limit)
+  return rows.slice(0, limit).map(describe)
+}
+
+async function readAccounts(
+  cx: Context,
+  group_id: string,
+  after: string,
+  limit: number,
+): Promise<readonly ShownAccountRow[]> {
   const isSeen = isWithinReach(cx, group_id)
   const { place, rows } = await cx.db.read({
     place: sql<{ yes: 1 }>`select 1 as yes where ${placeExists(group_id)} and ${isSeen}`,
     rows: listPlaceAccounts(group_id, after, limit, isSeen, cx.now()),
   })
   if (place.length === 0) throw noPlace()
-  return pageOf(cx, list, rows, limit, (row) => row.user_id, describe)
+  return rows
 }
 
 /** Digits behind a user name, so that nobody learns which names are taken. */

@@ -62,6 +62,16 @@ export const dePlaces: TextsOf<typeof enPlaces> = {
   'places.back_to_place': 'Zurück zum Ort',
   'places.offer_lead': 'Wenn {address} annimmt, gehört {place} dieser Person. Dann endet:',
   'places.offer_button': 'Ort anbieten',
+  'places.more': 'Mehr anzeigen',
+  'places.first': 'Zurück zum Anfang',
+  'places.end_title': 'Eine Rolle beenden',
+  'places.end_button': 'Ja, beenden',
+  'places.remove_button': 'Ja, aus dem Ort entfernen',
+  'places.ends_of': 'Wenn Sie fortfahren, verliert {person} dies:',
+  'places.ends_of_groups': 'Auch die Rechte der Mitglieder dieser Gruppen enden.',
+  'places.ends_everywhere': 'Offene Apps und Verbindungen verlieren es innerhalb von Sekunden.',
+  'places.account_stays':
+    'Das Konto wurde an diesem Ort angelegt. Es bleibt bestehen, ohne Recht hier, und niemand hier kann noch einen neuen Link dafür erstellen.',
   'places.forbidden':
     'Das dürfen Sie nicht: Dafür braucht es Rechte an diesem Ort, die Sie nicht haben.',
   'places.conflict':

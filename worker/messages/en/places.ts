@@ -58,6 +58,16 @@ export const enPlaces = {
   'places.back_to_place': 'Back to the place',
   'places.offer_lead': 'If {address} accepts, that person is the owner of {place}. This ends then:',
   'places.offer_button': 'Offer the place',
+  'places.more': 'Show more',
+  'places.first': 'Back to the beginning',
+  'places.end_title': 'End a role',
+  'places.end_button': 'Yes, end it',
+  'places.remove_button': 'Yes, remove from the place',
+  'places.ends_of': 'If you go on, {person} loses this:',
+  'places.ends_of_groups': 'The rights that members of these groups have end too.',
+  'places.ends_everywhere': 'Open apps and connections lose it within seconds.',
+  'places.account_stays':
+    'The account was made in this place. It stays, without a right here, and nobody here can make a new link for it any more.',
   'places.forbidden': 'You may not do this: it needs rights in the place that you do not hold.',
   'places.conflict':
     'This cannot be done as things are. Look at the place again, or ask whoever runs the service.',

@@ -62,6 +62,16 @@ export const esPlaces: TextsOf<typeof enPlaces> = {
   'places.offer_lead':
     'Si {address} acepta, esa persona es la propietaria de {place}. Entonces termina:',
   'places.offer_button': 'Ofrecer el lugar',
+  'places.more': 'Mostrar más',
+  'places.first': 'Volver al principio',
+  'places.end_title': 'Terminar un rol',
+  'places.end_button': 'Sí, terminar',
+  'places.remove_button': 'Sí, quitar del lugar',
+  'places.ends_of': 'Si continúa, {person} pierde esto:',
+  'places.ends_of_groups': 'También terminan los derechos de los miembros de estos grupos.',
+  'places.ends_everywhere': 'Las aplicaciones y conexiones abiertas los pierden en segundos.',
+  'places.account_stays':
+    'La cuenta se creó en este lugar. Permanece, sin ningún derecho aquí, y nadie aquí puede ya crear un enlace nuevo para ella.',
   'places.forbidden': 'No puede hacer esto: hacen falta derechos en el lugar que usted no tiene.',
   'places.conflict':
     'Así no se puede hacer. Mire de nuevo el lugar o pregunte a quien gestiona el servicio.',

@@ -62,6 +62,17 @@ export const frPlaces: TextsOf<typeof enPlaces> = {
   'places.offer_lead':
     'Si {address} accepte, cette personne devient propriétaire de {place}. Prend fin alors :',
   'places.offer_button': 'Proposer le lieu',
+  'places.more': 'Afficher la suite',
+  'places.first': 'Revenir au début',
+  'places.end_title': 'Mettre fin à un rôle',
+  'places.end_button': 'Oui, y mettre fin',
+  'places.remove_button': 'Oui, retirer du lieu',
+  'places.ends_of': 'Si vous continuez, {person} perd ceci :',
+  'places.ends_of_groups': 'Les droits des membres de ces groupes prennent fin aussi.',
+  'places.ends_everywhere':
+    'Les applications et connexions ouvertes les perdent en quelques secondes.',
+  'places.account_stays':
+    'Le compte a été créé dans ce lieu. Il reste, sans aucun droit ici, et plus personne ici ne peut créer un nouveau lien pour lui.',
   'places.forbidden':
     'Vous ne pouvez pas faire cela : il faut des droits dans ce lieu que vous n’avez pas.',
   'places.conflict':

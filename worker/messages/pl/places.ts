@@ -61,6 +61,16 @@ export const plPlaces: TextsOf<typeof enPlaces> = {
   'places.offer_lead':
     'Jeśli {address} przyjmie, ta osoba będzie właścicielem miejsca {place}. Wtedy skończy się:',
   'places.offer_button': 'Zaoferuj miejsce',
+  'places.more': 'Pokaż więcej',
+  'places.first': 'Wróć na początek',
+  'places.end_title': 'Zakończ rolę',
+  'places.end_button': 'Tak, zakończ',
+  'places.remove_button': 'Tak, usuń z miejsca',
+  'places.ends_of': 'Jeśli kontynuujesz, {person} traci to:',
+  'places.ends_of_groups': 'Kończą się też prawa członków tych grup.',
+  'places.ends_everywhere': 'Otwarte aplikacje i połączenia tracą je w ciągu kilku sekund.',
+  'places.account_stays':
+    'Konto utworzono w tym miejscu. Pozostaje, bez żadnych praw tutaj, i nikt tutaj nie może już utworzyć dla niego nowego linku.',
   'places.forbidden': 'Nie możesz tego zrobić: potrzeba praw w tym miejscu, których nie masz.',
   'places.conflict':
     'W tym stanie nie da się tego zrobić. Spójrz jeszcze raz na miejsce albo zapytaj operatora.',

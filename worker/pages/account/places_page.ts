@@ -24,6 +24,17 @@ export const PLACES_PATH = '/places'
 
 const pathOf = (id: string): string => `${PLACES_PATH}/${id}`
 
+/** The lists of a place, as its address names their cursors. */
+type PlaceList = 'people' | 'others' | 'invitations' | 'devices' | 'rooms'
+
+type Cursors = Partial<Record<PlaceList, string>>
+
+/** The address of a place whose lists begin at these cursors. */
+export function placeAddress(id: string, cursors: Cursors): string {
+  const query = new URLSearchParams(Object.entries(cursors).sort()).toString()
+  return query === '' ? pathOf(id) : `${pathOf(id)}?${query}`
+}
+
 const until = (expires_at: number | null, m: Messages): Html =>
   expires_at === null
     ? html``
@@ -69,7 +80,7 @@ export type PlaceValues = {
     canRenew: boolean
   }[]
   /** Groups, clients and people from outside that hold a role here. */
-  outside: readonly (PlaceRole & { subject: string })[]
+  others: readonly (PlaceRole & { subject: string })[]
   devices: readonly {
     id: string
     name: string
@@ -80,6 +91,9 @@ export type PlaceValues = {
   invitations: readonly { id: string; address: string; expires_at: number }[]
   roles: readonly { name: string; text: string }[]
   transfer: { address: string; expires_at: number } | null
+  /** Where the lists on this page begin, and where they go on; null: at the end. */
+  cursors: Cursors
+  next: Readonly<Record<PlaceList, string | null>>
   may: { invite: boolean; change: boolean }
   csrf: string
   error?: string
@@ -88,8 +102,25 @@ export type PlaceValues = {
 type PlaceRole = { grant: string; text: string; object: string | null; expires_at: number | null }
 
 export function placePage(v: PlaceValues, m: Messages): Html {
+  const here = placeAddress(v.id, v.cursors)
+  // Each list has its own way on; the others stay where they are.
+  const way = (list: PlaceList, title: string) => {
+    const { [list]: begins, ...rest } = v.cursors
+    const next = v.next[list]
+    const link = (cursors: Cursors, text: string) =>
+      html`<a href="${placeAddress(v.id, cursors)}#${list}" aria-label="${text}: ${title}">${text}</a>`
+    return begins === undefined && next === null
+      ? html``
+      : html`<p class="beside after">${begins === undefined ? html`` : link(rest, m('places.first'))}
+${next === null ? html`` : link({ ...rest, [list]: next }, m('places.more'))}</p>`
+  }
+  const isShown = (list: PlaceList) => v[list].length > 0 || v.cursors[list] !== undefined
+  const section = (list: PlaceList, title: string, entries: Html) =>
+    html`<h2 id="${list}">${title}</h2>
+${v[list].length === 0 ? html`` : html`<ul class="entries">${entries}</ul>`}
+${way(list, title)}`
   const form = (content: Html, button: Html) =>
-    html`<form method="post" action="${pathOf(v.id)}">
+    html`<form method="post" action="${here}">
 ${csrfField(v.csrf)}
 ${content}
 <div class="actions">${button}</div>
@@ -97,7 +128,7 @@ ${content}
   const submit = (action: string, text: string, look = 'primary') =>
     html`<button class="${look}" type="submit" name="action" value="${action}">${text}</button>`
   const small = (action: string, id: string, text: string, about: string) =>
-    html`<form method="post" action="${pathOf(v.id)}">
+    html`<form method="post" action="${here}">
 ${csrfField(v.csrf)}
 ${hiddenFields({ id })}
 <button class="small" aria-label="${text}: ${about}" type="submit" name="action" value="${action}">${text}</button>
@@ -110,9 +141,11 @@ ${v.may.change && mayEnd ? small('end', grant, m('places.end_role'), `${about}, 
 <label for="${id}-until">${m('places.until_field')}</label>
 <input id="${id}-until" name="until" type="date" autocomplete="off" aria-describedby="${id}-hint">
 <p class="hint" id="${id}-hint">${m('places.until_hint')}</p>`
-  const people = html`<h2>${m('places.people')}</h2>
-<ul class="entries">${v.people.map(
-    (one) => html`<li class="stacked">
+  const people = section(
+    'people',
+    m('places.people'),
+    html`${v.people.map(
+      (one) => html`<li class="stacked">
 <div class="entry"><span class="entry-name" dir="auto">${one.name ?? one.label}</span>
 ${one.name === null ? html`` : html`<span class="quiet" dir="auto">${one.label}</span>`}
 ${one.memberships.map(({ group, expires_at }) => html`<span class="quiet">${sentence(m, 'places.member_of', { group })}</span>${until(expires_at, m)}`)}
@@ -120,24 +153,29 @@ ${one.memberships.map(({ group, expires_at }) => html`<span class="quiet">${sent
 ${one.roles.map((held) => role(held, one.label, !one.isSelf))}
 ${one.isSelf || !v.may.change ? html`` : html`<div class="choices">${small('remove', one.id, m('places.remove'), one.label)}${one.canRenew ? small('renew', one.id, m('places.renew'), one.label) : html``}</div>`}
 </li>`,
-  )}</ul>`
-  const outside =
-    v.outside.length === 0
-      ? html``
-      : html`<h2>${m('places.outside')}</h2>
-<ul class="entries">${v.outside.map((one) => html`<li class="stacked"><div class="entry"><span class="entry-name" dir="auto">${one.subject}</span></div>${role(one, one.subject)}</li>`)}</ul>`
-  const invitations =
-    v.invitations.length === 0
-      ? html``
-      : html`<h2>${m('places.invitations')}</h2>
-<ul class="entries">${v.invitations.map(
+    )}`,
+  )
+  const others = !isShown('others')
+    ? html``
+    : section(
+        'others',
+        m('places.outside'),
+        html`${v.others.map((one) => html`<li class="stacked"><div class="entry"><span class="entry-name" dir="auto">${one.subject}</span></div>${role(one, one.subject)}</li>`)}`,
+      )
+  const invitations = !isShown('invitations')
+    ? html``
+    : section(
+        'invitations',
+        m('places.invitations'),
+        html`${v.invitations.map(
           ({
             id,
             address,
             expires_at,
           }) => html`<li class="stacked"><div class="entry"><span class="entry-name" dir="auto">${address}</span>${until(expires_at, m)}</div>
 ${small('withdraw', id, m('places.withdraw'), address)}</li>`,
-        )}</ul>`
+        )}`,
+      )
   const invite =
     !v.may.invite || v.roles.length === 0
       ? html``
@@ -158,11 +196,12 @@ ${form(
 ${choice('account')}`,
   submit('account', m('places.add_account_button')),
 )}`
-  const devices =
-    v.devices.length === 0
-      ? html``
-      : html`<h2>${m('places.devices')}</h2>
-<ul class="entries">${v.devices.map(
+  const devices = !isShown('devices')
+    ? html``
+    : section(
+        'devices',
+        m('places.devices'),
+        html`${v.devices.map(
           ({
             name,
             type,
@@ -172,7 +211,8 @@ ${choice('account')}`,
 <span class="quiet"><bdi>${type}</bdi></span>
 <span class="quiet">${m(`places.device_${status}`)}</span>
 <span class="quiet">${last_seen_at === null ? m('places.never_seen') : sentence(m, 'places.seen', { time: moment(m, last_seen_at) })}</span></div></li>`,
-        )}</ul>`
+        )}`,
+      )
   const rename = (id: string, name: string) =>
     html`<details class="rename"><summary>${m('places.rename')}</summary>
 ${form(
@@ -180,8 +220,11 @@ ${form(
 <input id="name-${id}" name="name" type="text" value="${name}" autocomplete="off" maxlength="200" required>`,
   submit('rename', m('places.rename_button'), ''),
 )}</details>`
-  const rooms = html`<h2>${m('places.rooms')}</h2>
-${v.rooms.length === 0 ? html`` : html`<ul class="entries">${v.rooms.map(({ id, name }) => html`<li class="stacked"><span class="entry-name" dir="auto">${name}</span>${v.may.change ? rename(id, name) : html``}</li>`)}</ul>`}
+  const rooms = html`${section(
+    'rooms',
+    m('places.rooms'),
+    html`${v.rooms.map(({ id, name }) => html`<li class="stacked"><span class="entry-name" dir="auto">${name}</span>${v.may.change ? rename(id, name) : html``}</li>`)}`,
+  )}
 ${
   v.may.change
     ? form(
@@ -209,7 +252,7 @@ ${form(html``, submit('keep', m('places.withdraw_offer'), ''))}`
 ${v.may.change ? rename(v.id, v.name) : html``}
 ${alert(v.error)}
 ${people}
-${outside}
+${others}
 ${invitations}
 ${invite}
 ${devices}
@@ -217,6 +260,56 @@ ${rooms}
 ${transfer}
 <p class="beside after"><a href="${PLACES_PATH}">${m('places.back')}</a></p>`
   return shell({ title: v.name, body }, m)
+}
+
+/** The question before a removal: it says what ends. */
+export function endPage(
+  v: {
+    action: 'end' | 'remove'
+    id: string
+    endings: {
+      label: string
+      grants: readonly { text: string; object: string; expires_at: number | null }[]
+      memberships: readonly { group: string; expires_at: number | null }[]
+      ofGroups: boolean
+      isPlaceAccount: boolean
+    }
+    /** Stands for what is shown. */
+    seen: string
+    /** The page of the place. */
+    here: string
+    csrf: string
+  },
+  m: Messages,
+): Html {
+  const { label, grants, memberships, ofGroups, isPlaceAccount } = v.endings
+  const [title, button] =
+    v.action === 'end'
+      ? [m('places.end_title'), m('places.end_button')]
+      : [m('places.remove'), m('places.remove_button')]
+  const lines = [
+    ...grants.map(
+      ({ text, object, expires_at }) =>
+        html`<li><bdi>${text}</bdi> <span class="quiet"><bdi>${object}</bdi></span> ${until(expires_at, m)}</li>`,
+    ),
+    ...memberships.map(
+      ({ group, expires_at }) =>
+        html`<li>${m('places.member')} <span class="quiet">${sentence(m, 'places.member_of', { group })}</span> ${until(expires_at, m)}</li>`,
+    ),
+  ]
+  const body = html`<h1>${title}</h1>
+<p class="lead">${sentence(m, 'places.ends_of', { person: label })}</p>
+<ul>${lines}</ul>
+${ofGroups ? html`<p>${m('places.ends_of_groups')}</p>` : html``}
+<p>${m('places.ends_everywhere')}</p>
+${isPlaceAccount ? html`<p>${m('places.account_stays')}</p>` : html``}
+<form method="post" action="${v.here}">
+${csrfField(v.csrf)}
+${hiddenFields({ id: v.id, seen: v.seen })}
+<div class="actions"><button class="danger" type="submit" name="action" value="${v.action}">${button}</button></div>
+</form>
+<p class="beside after"><a href="${v.here}">${m('places.back_to_place')}</a></p>`
+  return shell({ title, body }, m)
 }
 
 /** The link to a password, which is shown once. */
