@@ -56,13 +56,20 @@ export type ProxyConfig = {
   /** 0 is no limit */
   connectionsPerAddress: number
   limits: SessionLimits
-  /** milliseconds */
-  drainTimeout: number
+  drain: DrainTimes
   /** undefined: keys, lists and policies are kept in memory alone */
   stateFolder: string | undefined
   /** milliseconds */
   statusMaxAge: number
   statusFailOpen: boolean
+}
+
+/** Milliseconds. */
+export type DrainTimes = {
+  /** Over which the ends of sessions are spread. */
+  spread: number
+  /** For each session, from when its turn comes. */
+  timeout: number
 }
 
 export type SessionLimits = {
@@ -112,6 +119,8 @@ export type SessionLimits = {
   write_stall_timeout_ms: number
   /** Time to reach a broker, and then time for its CONNACK. */
   broker_timeout_ms: number
+  /** MQTT 5 clients are sent there when mProxy stops. */
+  server_reference: string | undefined
   /** How long a closed connection may take to read the last bytes written to it. */
   close_grace_ms: number
 }
@@ -269,8 +278,21 @@ const TABLE = {
   MQTT_DRAIN_TIMEOUT: number(
     10,
     [0, 3600],
-    'seconds that open sessions have to end when mProxy stops',
+    'seconds that an open session has to end when mProxy stops, from when its turn comes',
   ),
+  MQTT_DRAIN_SPREAD: number(
+    5,
+    [0, 3600],
+    'seconds over which the ends of many sessions are spread when mProxy stops, so that a fleet does ' +
+      'not come back at once; ten in a tenth of a second are no flood',
+  ),
+  MQTT_SERVER_REFERENCE: optional('none', {
+    example: 'mqtt2.example.com:8883',
+    meaning:
+      'the server that MQTT 5 clients are sent to when mProxy stops (DISCONNECT 0x9C with Server ' +
+      'Reference, in place of 0x8B)',
+    read: readReference,
+  }),
 } as const
 
 type Values = {
@@ -356,7 +378,10 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
       limits: limitsOf(values),
-      drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
+      drain: {
+        spread: 1000 * values.MQTT_DRAIN_SPREAD,
+        timeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
+      },
       stateFolder: values.STATE_DIR,
       statusMaxAge: 1000 * values.MQTT_STATUS_MAX_AGE,
       statusFailOpen: values.MQTT_STATUS_FAIL_OPEN === 'yes',
@@ -379,7 +404,14 @@ const limitsOf = (values: Values): SessionLimits => ({
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
+  server_reference: values.MQTT_SERVER_REFERENCE,
 })
+
+function readReference(text: string): Reading<string> {
+  return /^[\x21-\x7e]{1,200}$/.test(text)
+    ? { value: text }
+    : { problem: `${quote(text)} is not a server, of 1 to 200 printable characters` }
+}
 
 function readFolder(text: string): Reading<string> {
   return text.length > 1024 || text.includes('\0')

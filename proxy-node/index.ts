@@ -10,7 +10,14 @@
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
-import { describeFault, PROXY_VARIABLES, type ProxyConfig, readProxyConfig } from './config.ts'
+import {
+  type DrainTimes,
+  describeFault,
+  PROXY_VARIABLES,
+  type ProxyConfig,
+  readProxyConfig,
+} from './config.ts'
+import { drainAtPace } from './operation/draining.ts'
 import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
@@ -41,7 +48,7 @@ export type Proxy = {
   /** Reads the files of TLS anew. */
   reload(): void
   /** Sessions end as a stop of the proxy ends them; resolves when all is closed. */
-  close(drainTimeout?: number): Promise<void>
+  close(drain?: DrainTimes): Promise<void>
 }
 
 /** A setting that reads well and still cannot be obeyed, like a port that is taken. */
@@ -175,11 +182,12 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     listening: listeners.map(({ transport, port, url }) => ({ transport, port, url })),
     metricsPort: metricsServer?.port,
     reload: () => tls.reload(),
-    async close(drainTimeout = config.drainTimeout) {
+    async close(times = config.drain) {
       isDraining = true
       for (const listener of listeners) listener.close()
-      log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
-      await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
+      const { spread, timeout } = times
+      log('draining', { sessions: sessions.size, seconds: (spread + timeout) / 1000 })
+      await drainAtPace(sessions, times)
       for (const trust of trusts.all) closeTrust(trust)
       await state.written()
       tls.close()
@@ -349,7 +357,8 @@ async function main(): Promise<void> {
     if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143)
     isStopping = true
     // A session that does not end in its own time is not waited for.
-    setTimeout(() => process.exit(0), reading.config.drainTimeout + 5000)
+    const { spread, timeout } = reading.config.drain
+    setTimeout(() => process.exit(0), spread + timeout + 5000)
     void proxy.close().then(() => process.exit(0))
   }
   process.on('SIGTERM', stop)

@@ -1,5 +1,5 @@
 // Numbers, states and log lines of mProxy for its operator.
-//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz
+//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz; draining.ts: the stop
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //

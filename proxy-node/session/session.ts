@@ -21,7 +21,7 @@ import {
   writeConnack,
   writeConnect,
 } from '../wire/connect_codec.ts'
-import { DISCONNECT_3, writeDisconnect5 } from '../wire/disconnect_codec.ts'
+import { DISCONNECT_3, writeDisconnect5, writeFarewell5 } from '../wire/disconnect_codec.ts'
 import {
   FAULT,
   FROM_BROKER_3,
@@ -403,7 +403,8 @@ export class Session implements SessionFacts {
       toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : DISCONNECT_3)
     }
     const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
-    if (this.version === 5 && isDue) toClient.insert(writeDisconnect5(code))
+    const server = reason === 'draining' ? this.#parts.limits.server_reference : undefined
+    if (this.version === 5 && isDue) toClient.insert(writeFarewell5(code, server))
     toClient.flush()
     toBroker.flush()
     this.#close(this.#client)

@@ -129,4 +129,13 @@ export const DOORS: readonly Guard[] = [
     test: 'proxy-node/transport/brokers',
     title: 'by one dial at a time',
   },
+  {
+    name: 'fleet-that-comes-back-at-once',
+    attack: 'a stop that sends a whole fleet to the other mProxies in one moment',
+    file: 'proxy-node/operation/draining.ts',
+    from: 'await sleep(STEP_MS)',
+    to: 'await undefined',
+    test: 'proxy-node/operation/draining',
+    title: 'the first while the last go on',
+  },
 ]
