@@ -258,6 +258,13 @@ const TABLE = {
     'what becomes of a filter of which the token allows some topics alone: `refuse` it, or ' +
       '`deliver` those topics and drop the others (never for `$share` and below `$`)',
   ),
+  SETTINGS_FILE: optional('none', {
+    example: '/etc/mproxy/settings',
+    meaning:
+      'a file of lines NAME=value, which count before the environment. It is read anew when it ' +
+      'changes, or by SIGHUP ([which take effect](running_mproxy.md#settings-that-change))',
+    read: readFolder,
+  }),
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
@@ -415,7 +422,7 @@ function readReference(text: string): Reading<string> {
 
 function readFolder(text: string): Reading<string> {
   return text.length > 1024 || text.includes('\0')
-    ? { problem: `${quote(text)} is not the path of a folder` }
+    ? { problem: `${quote(text)} is not a path` }
     : { value: text }
 }
 

@@ -16,7 +16,9 @@ import {
   PROXY_VARIABLES,
   type ProxyConfig,
   readProxyConfig,
+  type VariableFault,
 } from './config.ts'
+import { compareSettings, type Environment, takeLive, withSettingsFile } from './live_settings.ts'
 import { drainAtPace } from './operation/draining.ts'
 import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
@@ -39,7 +41,13 @@ import { createVerifier, type Identity } from './tokens/verifier.ts'
 import { openBrokerTls, openCertificates } from './transport/certificates.ts'
 import { ListenError, type Listener, listen, type Transport } from './transport/listen.ts'
 import { openBrokers } from './transport/upstream.ts'
-import { FileFaults, type Reload, type WatchedFiles } from './transport/watched_files.ts'
+import {
+  FileFault,
+  FileFaults,
+  type Reload,
+  type WatchedFiles,
+  watchFiles,
+} from './transport/watched_files.ts'
 
 export type Proxy = {
   /** With the ports that were really taken, in the order of MQTT_LISTEN. */
@@ -47,6 +55,8 @@ export type Proxy = {
   readonly metricsPort: number | undefined
   /** Reads the files of TLS anew. */
   reload(): void
+  /** Takes what may change while it runs from another configuration. */
+  take(next: ProxyConfig): void
   /** Sessions end as a stop of the proxy ends them; resolves when all is closed. */
   close(drain?: DrainTimes): Promise<void>
 }
@@ -182,6 +192,10 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     listening: listeners.map(({ transport, port, url }) => ({ transport, port, url })),
     metricsPort: metricsServer?.port,
     reload: () => tls.reload(),
+    take(next) {
+      takeLive(config, next)
+      parts.limits = config.limits
+    },
     async close(times = config.drain) {
       isDraining = true
       for (const listener of listeners) listener.close()
@@ -324,6 +338,40 @@ function exitWithFaults(lines: readonly string[]): never {
   process.exit(2)
 }
 
+/** The environment with SETTINGS_FILE, and what both mean. */
+function readSettings() {
+  const whole = withSettingsFile(process.env)
+  if (!whole.ok) return whole
+  const reading = readProxyConfig(whole.env)
+  return reading.ok ? { ...reading, env: whole.env } : reading
+}
+
+/** Takes over what changes in SETTINGS_FILE and may change while `proxy` runs. */
+function followSettings(started: Environment, proxy: Proxy): WatchedFiles<unknown> | undefined {
+  const file = process.env['SETTINGS_FILE']?.trim() ?? ''
+  if (file === '') return undefined
+  let before = started
+  const load = (last: unknown) => {
+    if (last === undefined) return started
+    const reading = readSettings()
+    if (!reading.ok) throw new FileFaults([new FileFault(file, describeFaults(reading.faults))])
+    const { live, waiting } = compareSettings(before, reading.env)
+    before = { ...before, ...pick(reading.env, live) }
+    proxy.take(reading.config)
+    logToStdout('settings', { outcome: 'loaded', changed: live.join(), restart: waiting.join() })
+    return reading.env
+  }
+  return watchFiles([file], load, (reload) => {
+    if (reload.outcome === 'kept') logToStdout('settings', reload)
+  })
+}
+
+const describeFaults = (faults: readonly VariableFault[]) =>
+  faults.map(describeFault).join(', and ')
+
+const pick = (env: Environment, names: readonly string[]): Environment =>
+  Object.fromEntries(names.map((name) => [name, env[name]]))
+
 async function main(): Promise<void> {
   const major = Number.parseInt(process.versions.node, 10)
   if (major < 24) {
@@ -341,12 +389,13 @@ async function main(): Promise<void> {
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
 
-  const reading = readProxyConfig(process.env)
-  if (!reading.ok) exitWithFaults(reading.faults.map(describeFault))
+  const started = readSettings()
+  if (!started.ok) exitWithFaults(started.faults.map(describeFault))
+  const { config } = started
 
   let proxy: Proxy
   try {
-    proxy = await startProxy(reading.config)
+    proxy = await startProxy(config)
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     exitWithFaults(error.message.split('\n'))
@@ -357,7 +406,7 @@ async function main(): Promise<void> {
     if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143)
     isStopping = true
     // A session that does not end in its own time is not waited for.
-    const { spread, timeout } = reading.config.drain
+    const { spread, timeout } = config.drain
     setTimeout(() => process.exit(0), spread + timeout + 5000)
     void proxy.close().then(() => process.exit(0))
   }
@@ -367,7 +416,11 @@ async function main(): Promise<void> {
   process.on('disconnect', () => isStopping || stop('SIGTERM'))
 
   // A reload that is not possible changes nothing, and says so.
-  process.on('SIGHUP', () => proxy.reload())
+  const settings = followSettings(started.env, proxy)
+  process.on('SIGHUP', () => {
+    settings?.reload()
+    proxy.reload()
+  })
 
   const portsOf = (transport: Transport) =>
     proxy.listening.filter((one) => one.transport === transport).map(({ port }) => port)

@@ -234,6 +234,7 @@ const PROXY_FLOORS = [
   'transport',
   'tokens',
   'wire',
+  'live_settings.ts',
   'config.ts',
   'issuers_file.ts',
   'door_variables.ts',

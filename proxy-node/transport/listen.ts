@@ -15,7 +15,7 @@ import type { DoorConfig } from '../door_variables.ts'
 import { type Arrivals, createArrivals } from './arrivals.ts'
 import type { Arrival, OpenSession } from './byte_stream.ts'
 import { type DoorCertificates, provedThumbprint } from './certificates.ts'
-import { createNamedPeers, takeProxyHeader } from './peers.ts'
+import { followNamedPeers, takeProxyHeader } from './peers.ts'
 import { createWebSocketListener, type WebSocketOptions } from './websocket.ts'
 
 export type Transport = ListenAddress['transport']
@@ -98,7 +98,7 @@ function openListener(
   options: ListenOptions,
 ): Promise<Listener> {
   const { transport, host, port } = address
-  const peers = createNamedPeers(options.door.peers)
+  const peers = followNamedPeers(options.door)
   const arrivals = createArrivals(options)
   const isWeb = transport === 'ws' || transport === 'wss'
 
@@ -192,7 +192,7 @@ function createDoor(
     return createWebSocketListener({
       ...options.webSocket,
       path,
-      origins: door.origins,
+      origins: () => door.origins,
       onRefused,
       tls: transport === 'wss' ? tls : undefined,
       placeForwarded,

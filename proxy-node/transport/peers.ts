@@ -17,7 +17,24 @@ export type NamedPeers = {
 /** Entries of X-Forwarded-For that are looked at, from its end. */
 const HOPS_MAX = 32
 
-export function createNamedPeers(ranges: readonly AddressRange[]): NamedPeers {
+/** The peers that `door` names at each moment. */
+export function followNamedPeers(door: { readonly peers: readonly AddressRange[] }): NamedPeers {
+  let { peers } = door
+  let named = createNamedPeers(peers)
+  const now = (): NamedPeers => {
+    if (door.peers !== peers) {
+      peers = door.peers
+      named = createNamedPeers(peers)
+    }
+    return named
+  }
+  return {
+    has: (address) => now().has(address),
+    forwardedFor: (address, header) => now().forwardedFor(address, header),
+  }
+}
+
+function createNamedPeers(ranges: readonly AddressRange[]): NamedPeers {
   const list = new BlockList()
   for (const { address, prefix } of ranges) {
     list.addSubnet(address, prefix, isIPv4(address) ? 'ipv4' : 'ipv6')

@@ -29,7 +29,7 @@ export type WebSocketOptions = {
   /** milliseconds */
   closeTimeout: number
   /** undefined: any */
-  origins: readonly string[] | undefined
+  origins: () => readonly string[] | undefined
   onRefused: (reason: 'upgrade' | 'origin', remote: string | undefined, fault: string) => void
   /** undefined: without TLS */
   tls: TlsOptions | undefined
@@ -101,7 +101,8 @@ function findUpgradeFault(
   const offer = request.headers['sec-websocket-protocol'] ?? ''
   if (!offer.split(',').some((name) => name.trim() === SUBPROTOCOL)) return 400
   const { origin } = request.headers
-  return origins === undefined || origin === undefined || origins.includes(origin)
+  const allowed = origins()
+  return allowed === undefined || origin === undefined || allowed.includes(origin)
     ? undefined
     : FORBIDDEN
 }

@@ -52,7 +52,7 @@ export const DOORS: readonly Guard[] = [
     name: 'page-of-another-origin',
     attack: 'a page elsewhere that connects from the browser of somebody within the network',
     file: 'proxy-node/transport/websocket.ts',
-    from: 'origins === undefined || origin === undefined || origins.includes(origin)',
+    from: 'allowed === undefined || origin === undefined || allowed.includes(origin)',
     to: 'true',
     test: 'proxy-node/transport/websocket',
     title: 'of another origin',
@@ -104,7 +104,8 @@ export const DOORS: readonly Guard[] = [
   },
   {
     name: 'session-of-another-broker',
-    attack: 'a client that goes on with a session from before its last one, and misses subscriptions',
+    attack:
+      'a client that goes on with a session from before its last one, and misses subscriptions',
     file: 'proxy-node/transport/upstream.ts',
     from: 'return place !== before',
     to: 'return false',

@@ -224,7 +224,7 @@ describe.each(both)('a client of level %i that closes behind its last byte', (ve
       unreadMax: defaultLimits.connect_packet_max,
       bufferSize: defaultLimits.buffer_high_water,
       closeTimeout: defaultLimits.close_grace_ms,
-      origins: undefined,
+      origins: () => undefined,
       tls: undefined,
       onRefused: () => {},
       placeForwarded: () => true,
