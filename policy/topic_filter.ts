@@ -21,6 +21,23 @@ export function isTopicName(topic: string, maxLevels: number = MAX_LEVELS): bool
   return isWellFormed(topic, false, maxLevels)
 }
 
+/**
+ * False for a name or filter with control characters or non-characters, which MQTT discourages
+ * (5.0 §1.5.4). Brokers end the session of a client that sends one.
+ */
+export function isPlainText(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c < 0x20) return false
+    if (c < 0x7f) continue
+    if (c <= 0x9f || (c >= 0xfdd0 && c <= 0xfdef) || c >= 0xfffe) return false
+    // U+1FFFE, U+1FFFF and so on, in two units.
+    const isLast = c >= 0xd800 && c <= 0xdbff && (c & 0x3f) === 0x3f
+    if (isLast && text.charCodeAt(i + 1) >= 0xdffe) return false
+  }
+  return true
+}
+
 /** True for a topic filter; for `$share` see parseSubscription. */
 export function isTopicFilter(filter: string, maxLevels: number = MAX_LEVELS): boolean {
   return isWellFormed(filter, true, maxLevels)

@@ -6,6 +6,7 @@
 // value goes: `readProxyConfig`, `limitsOf` or `doorOf`. The table in docs/environment.md is made
 // from PROXY_VARIABLES, and a test compares them. Forms of variables: variables.ts.
 
+import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
   type BrokerAddress,
   type ListenAddress,
@@ -22,7 +23,9 @@ import {
 import {
   DOOR_VARIABLES,
   type DoorConfig,
+  type DrainTimes,
   doorOf,
+  drainOf,
   findDoorFaults,
   type UpstreamConfig,
   upstreamOf,
@@ -44,6 +47,8 @@ export type ProxyConfig = {
   issuerAddress: string | undefined
   jwksUri: string | undefined
   audience: string
+  /** Which MQTT client ids an application of a person may have. */
+  clientIdRule: 'subject' | 'application'
   /** Issuers beside the main one. */
   foreignIssuers: ForeignIssuer[]
   listen: ListenAddress[]
@@ -55,6 +60,9 @@ export type ProxyConfig = {
   connectionsMax: number | undefined
   /** 0 is no limit */
   connectionsPerAddress: number
+  /** undefined: half of the connections */
+  unprovenMax: number | undefined
+  reception: ReceptionLimits
   limits: SessionLimits
   drain: DrainTimes
   /** undefined: keys, lists and policies are kept in memory alone */
@@ -64,12 +72,13 @@ export type ProxyConfig = {
   statusFailOpen: boolean
 }
 
-/** Milliseconds. */
-export type DrainTimes = {
-  /** Over which the ends of sessions are spread. */
-  spread: number
-  /** For each session, from when its turn comes. */
-  timeout: number
+export type ReceptionLimits = {
+  /** In a minute, from one address, answered at once; 0 for all. */
+  refused_connects_per_address: number
+  /** In a minute; 0: no limit. */
+  connects_per_principal: number
+  /** At once; 0: no limit. */
+  sessions_per_principal: number
 }
 
 export type SessionLimits = {
@@ -81,7 +90,7 @@ export type SessionLimits = {
   ahead_max: number
   /** Largest packet of a client, fixed header included; MQTT 5 clients learn it from CONNACK. */
   packet_max: number
-  /** Packets up to this size are read whole; a larger PUBLISH is streamed once it was judged. */
+  /** A PUBLISH up to this size is read whole; a larger one is streamed once it was judged. */
   whole_packet_max: number
   /** Filters in one SUBSCRIBE. Home Assistant sends 500 at once. */
   subscriptions_per_packet: number
@@ -113,6 +122,12 @@ export type SessionLimits = {
   denied_resumed_delivery: 'drop' | 'clean'
   /** A filter of which the token allows some topics alone. */
   partial_filters: 'refuse' | 'deliver'
+  /** `shadow`: the rules of tokens refuse nothing; what they would refuse is counted. */
+  acl_mode: 'enforce' | 'shadow'
+  /** How the broker reads topics. */
+  upstream_dialect: 'mqtt' | 'rabbitmq'
+  /** Versions of MQTT that the broker speaks. */
+  upstream_versions: 'all' | '3.1.1'
   /** Bytes waiting in one direction at which its source is no longer read. */
   buffer_high_water: number
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
@@ -152,6 +167,12 @@ const TABLE = {
     meaning: 'the `aud` that a token must have',
     read: readAudience,
   }),
+  MQTT_CLIENT_ID_RULE: choice(
+    ['subject', 'application'],
+    'which MQTT client ids an application of a person may have: `subject`, any id of that person; ' +
+      '`application`, those that begin with its own prefix, unless it is `first_party` ([mqtt](mqtt.md)). ' +
+      '`npm start` of a new folder sets `application`, and keeps that in `client_id_rule` there',
+  ),
   ISSUERS_FILE: optional('none', {
     example: 'docs/issuers.json',
     meaning:
@@ -173,6 +194,15 @@ const TABLE = {
       'client has its own, by its client id, and another one while that is down',
     read: (text) => readList(text, readBrokerAddress, true),
   }),
+  MQTT_UPSTREAM_DIALECT: choice(
+    ['mqtt', 'rabbitmq'],
+    'how the broker reads topics: `rabbitmq` refuses topics, filters and Wills with `.` or `*`, which RabbitMQ ' +
+      'reads as `/` and `+` ([mqtt](mqtt.md#brokers))',
+  ),
+  MQTT_UPSTREAM_VERSIONS: choice(
+    ['all', '3.1.1'],
+    'the versions of MQTT that the broker speaks: with `3.1.1` a client of MQTT 5 is told so at once',
+  ),
   ...DOOR_VARIABLES,
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
@@ -209,6 +239,29 @@ const TABLE = {
     'connections at once from one address',
     'no limit',
   ),
+  MQTT_CONNECTIONS_UNPROVEN_MAX: optional('half the connections', {
+    example: '1000',
+    meaning:
+      'connections at once whose CONNECT was not judged yet; for one more, the oldest of the ' +
+      'address that has most of them is closed',
+    read: wholeNumber(1, 1_000_000),
+  }),
+  MQTT_REFUSED_CONNECTS_PER_ADDRESS: number(
+    60,
+    [0, 1_000_000],
+    'CONNECTs in a minute from one address that are refused at once; further ones from there, ' +
+      'good ones too, wait up to 2 seconds before they are judged. 0: none waits',
+  ),
+  MQTT_CONNECTS_PER_PRINCIPAL: number(
+    300,
+    [0, 1_000_000],
+    'CONNECTs in a minute of one device, person or application; more are refused (0x9F). 0: no limit',
+  ),
+  MQTT_SESSIONS_PER_PRINCIPAL: number(
+    100,
+    [0, 1_000_000],
+    'sessions at once of one device, person or application; more are refused (0x97). 0: no limit',
+  ),
   MQTT_SESSION_EXPIRY_MAX: optional('no limit', {
     example: '86400',
     meaning: 'longest Session Expiry Interval that a client of MQTT 5 gets, in seconds',
@@ -235,6 +288,16 @@ const TABLE = {
     [0, 100_000],
     'new tokens that one session may bring in a minute, by AUTH or `$allauth/token`; more end it ' +
       '(0x97). 0: no limit',
+  ),
+  MQTT_FILTERS_PER_SUBSCRIBE: number(
+    1024,
+    [1, 65_535],
+    'topic filters in one SUBSCRIBE; one with more is refused whole (0x97)',
+  ),
+  MQTT_TOPIC_LEVELS_MAX: number(
+    MAX_LEVELS,
+    [1, MAX_LEVELS],
+    'levels that a topic or filter of a client may have; deeper ones are refused (0x90, 0x8F)',
   ),
   MQTT_STALL_TIMEOUT: number(
     60,
@@ -265,6 +328,12 @@ const TABLE = {
       'changes, or by SIGHUP ([which take effect](running_mproxy.md#settings-that-change))',
     read: readFolder,
   }),
+  MQTT_ACL_MODE: choice(
+    ['enforce', 'shadow'],
+    'whether the rules of tokens refuse something: with `shadow` PUBLISH, SUBSCRIBE, deliveries and Wills pass ' +
+      'whatever the rules say, and what they would refuse is counted ([mqtt](mqtt.md#shadow-mode)); for moving a fleet ' +
+      'over, never for good',
+  ),
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
@@ -282,24 +351,6 @@ const TABLE = {
     'whether tokens are let in whose status list is too old: `no` (they are refused as unavailable), or `yes` ' +
       '(whoever is revoked meanwhile gets in)',
   ),
-  MQTT_DRAIN_TIMEOUT: number(
-    10,
-    [0, 3600],
-    'seconds that an open session has to end when mProxy stops, from when its turn comes',
-  ),
-  MQTT_DRAIN_SPREAD: number(
-    5,
-    [0, 3600],
-    'seconds over which the ends of many sessions are spread when mProxy stops, so that a fleet does ' +
-      'not come back at once; ten in a tenth of a second are no flood',
-  ),
-  MQTT_SERVER_REFERENCE: optional('none', {
-    example: 'mqtt2.example.com:8883',
-    meaning:
-      'the server that MQTT 5 clients are sent to when mProxy stops (DISCONNECT 0x9C with Server ' +
-      'Reference, in place of 0x8B)',
-    read: readReference,
-  }),
 } as const
 
 type Values = {
@@ -313,9 +364,7 @@ export const PROXY_VARIABLES: { readonly [Name in VariableName]: Variable<Values
 /** Limits of a session that no variable changes. */
 const FIXED_LIMITS = {
   whole_packet_max: 65_536,
-  subscriptions_per_packet: 1024,
   inflight_subscribes_max: 64,
-  topic_levels_max: 64,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
   buffer_high_water: 65_536,
@@ -349,7 +398,6 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
 
   const names = Object.keys(PROXY_VARIABLES) as VariableName[]
   const readings = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
-  faults.push(...findSharedPorts(readings.MQTT_LISTEN ?? [], readings.METRICS_LISTEN))
   const faulty = faults.map(({ name }) => name)
   faults.push(
     ...findDoorFaults(readings, faulty).map(({ name, problem }) => {
@@ -376,6 +424,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       issuerAddress: values.ISSUER_ADDRESS,
       jwksUri: values.JWKS_URI,
       audience: values.MQTT_AUDIENCE,
+      clientIdRule: values.MQTT_CLIENT_ID_RULE,
       foreignIssuers: values.ISSUERS_FILE ?? [],
       listen: values.MQTT_LISTEN,
       door: doorOf(values),
@@ -384,11 +433,14 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
-      limits: limitsOf(values),
-      drain: {
-        spread: 1000 * values.MQTT_DRAIN_SPREAD,
-        timeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
+      unprovenMax: values.MQTT_CONNECTIONS_UNPROVEN_MAX,
+      reception: {
+        refused_connects_per_address: values.MQTT_REFUSED_CONNECTS_PER_ADDRESS,
+        connects_per_principal: values.MQTT_CONNECTS_PER_PRINCIPAL,
+        sessions_per_principal: values.MQTT_SESSIONS_PER_PRINCIPAL,
       },
+      limits: limitsOf(values),
+      drain: drainOf(values),
       stateFolder: values.STATE_DIR,
       statusMaxAge: 1000 * values.MQTT_STATUS_MAX_AGE,
       statusFailOpen: values.MQTT_STATUS_FAIL_OPEN === 'yes',
@@ -405,6 +457,8 @@ const limitsOf = (values: Values): SessionLimits => ({
   session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
   keepalive_max_s: values.MQTT_KEEPALIVE_MAX,
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
+  subscriptions_per_packet: values.MQTT_FILTERS_PER_SUBSCRIBE,
+  topic_levels_max: values.MQTT_TOPIC_LEVELS_MAX,
   refused_filters_per_minute: values.MQTT_REFUSED_FILTERS_PER_MINUTE,
   reauthentications_per_minute: values.MQTT_REAUTHENTICATIONS_PER_MINUTE,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
@@ -412,38 +466,13 @@ const limitsOf = (values: Values): SessionLimits => ({
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
   server_reference: values.MQTT_SERVER_REFERENCE,
+  acl_mode: values.MQTT_ACL_MODE,
+  upstream_dialect: values.MQTT_UPSTREAM_DIALECT,
+  upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
 })
-
-function readReference(text: string): Reading<string> {
-  return /^[\x21-\x7e]{1,200}$/.test(text)
-    ? { value: text }
-    : { problem: `${quote(text)} is not a server, of 1 to 200 printable characters` }
-}
 
 function readFolder(text: string): Reading<string> {
   return text.length > 1024 || text.includes('\0')
     ? { problem: `${quote(text)} is not a path` }
     : { value: text }
-}
-
-/** Two listeners on one port would fail one after the other at start; this says it in one go. */
-function findSharedPorts(
-  listen: readonly ListenAddress[],
-  metrics: MetricsAddress | 'off' | undefined,
-): VariableFault[] {
-  const addresses = new Set<string>()
-  const faults: VariableFault[] = []
-  const claim = (name: VariableName, host: string, port: number) => {
-    const address = `${host}:${port}`
-    if (port !== 0 && addresses.has(address)) {
-      const problem = `${address} is already taken by another listener`
-      faults.push({ name, problem, example: PROXY_VARIABLES[name].example })
-    }
-    addresses.add(address)
-  }
-  for (const { host, port } of listen) claim('MQTT_LISTEN', host, port)
-  if (metrics !== undefined && metrics !== 'off') {
-    claim('METRICS_LISTEN', metrics.host, metrics.port)
-  }
-  return faults
 }

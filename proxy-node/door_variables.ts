@@ -5,6 +5,7 @@ import { isIP } from 'node:net'
 import {
   type BrokerAddress,
   type ListenAddress,
+  type MetricsAddress,
   quote,
   type Reading,
   readList,
@@ -39,6 +40,14 @@ export type UpstreamConfig = {
   lookInterval: number
   /** Whether brokers get a PROXY header with the client's address. */
   tellsEndpoints: boolean
+}
+
+/** Milliseconds. */
+export type DrainTimes = {
+  /** Over which the ends of sessions are spread. */
+  spread: number
+  /** For each session, from when its turn comes. */
+  timeout: number
 }
 
 /** The addresses whose first `prefix` bits are those of `address`. */
@@ -117,10 +126,31 @@ export const DOOR_VARIABLES = {
     'whether each connection to a broker begins with a header of the PROXY protocol, which tells the ' +
       'client: `v2` for brokers that are set up to read it',
   ),
+  MQTT_DRAIN_TIMEOUT: number(
+    10,
+    [0, 3600],
+    'seconds that an open session has to end when mProxy stops, from when its turn comes',
+  ),
+  MQTT_DRAIN_SPREAD: number(
+    5,
+    [0, 3600],
+    'seconds over which the ends of many sessions are spread when mProxy stops, so that a fleet does ' +
+      'not come back at once; ten in a tenth of a second are no flood',
+  ),
+  MQTT_SERVER_REFERENCE: optional('none', {
+    example: 'mqtt2.example.com:8883',
+    meaning:
+      'the server that MQTT 5 clients are sent to when mProxy stops (DISCONNECT 0x9C with Server ' +
+      'Reference, in place of 0x8B)',
+    read: readReference,
+  }),
 } as const
 
 export type DoorReadings = {
   MQTT_LISTEN?: ListenAddress[] | undefined
+  METRICS_LISTEN?: MetricsAddress | 'off' | undefined
+  MQTT_DRAIN_TIMEOUT?: number | undefined
+  MQTT_DRAIN_SPREAD?: number | undefined
   MQTT_TLS_CERT_FILE?: string[] | undefined
   MQTT_TLS_KEY_FILE?: string[] | undefined
   MQTT_TLS_CLIENT_CERTIFICATES?: ClientCertificates | undefined
@@ -138,13 +168,16 @@ export type DoorReadings = {
 
 const isTls = ({ transport }: ListenAddress) => transport === 'tls' || transport === 'wss'
 
-type DoorFault = { name: keyof typeof DOOR_VARIABLES; problem: string }
+type DoorFault = {
+  name: keyof typeof DOOR_VARIABLES | 'MQTT_LISTEN' | 'METRICS_LISTEN'
+  problem: string
+}
 
 /** Faults that no variable has by itself. `faulty`: the names of those that have one already. */
 export function findDoorFaults(readings: DoorReadings, faulty: readonly string[]): DoorFault[] {
   const { MQTT_LISTEN: listen = [], MQTT_TLS_CERT_FILE, MQTT_TLS_KEY_FILE } = readings
-  const upstream = findUpstreamFaults(readings)
-  if (!listen.some(isTls)) return upstream
+  const others = [...findSharedPorts(readings), ...findUpstreamFaults(readings)]
+  if (!listen.some(isTls)) return others
   const named = { MQTT_TLS_CERT_FILE, MQTT_TLS_KEY_FILE }
   const lacking = (['MQTT_TLS_CERT_FILE', 'MQTT_TLS_KEY_FILE'] as const)
     .filter((name) => named[name] === undefined && !faulty.includes(name))
@@ -152,7 +185,7 @@ export function findDoorFaults(readings: DoorReadings, faulty: readonly string[]
       return { name, problem: 'is required by mqtts:// and wss:// in MQTT_LISTEN' }
     })
   const [certificates, keys] = [MQTT_TLS_CERT_FILE?.length, MQTT_TLS_KEY_FILE?.length]
-  lacking.push(...upstream)
+  lacking.push(...others)
   if (certificates === undefined || keys === undefined || certificates === keys) return lacking
   const problem = `names ${keys} files, and MQTT_TLS_CERT_FILE names ${certificates}`
   return [...lacking, { name: 'MQTT_TLS_KEY_FILE', problem }]
@@ -167,6 +200,29 @@ function findUpstreamFaults(readings: DoorReadings): DoorFault[] {
     ? [{ name: 'MQTT_UPSTREAM_KEY_FILE', problem: 'is required with MQTT_UPSTREAM_CERT_FILE' }]
     : [{ name: 'MQTT_UPSTREAM_CERT_FILE', problem: 'is required with MQTT_UPSTREAM_KEY_FILE' }]
 }
+
+/** Two listeners on one port would fail one after the other at start; this says it in one go. */
+function findSharedPorts({ MQTT_LISTEN = [], METRICS_LISTEN }: DoorReadings): DoorFault[] {
+  const addresses = new Set<string>()
+  const faults: DoorFault[] = []
+  const claim = (name: 'MQTT_LISTEN' | 'METRICS_LISTEN', { host, port }: MetricsAddress) => {
+    const address = `${host}:${port}`
+    if (port !== 0 && addresses.has(address)) {
+      faults.push({ name, problem: `${address} is already taken by another listener` })
+    }
+    addresses.add(address)
+  }
+  for (const one of MQTT_LISTEN) claim('MQTT_LISTEN', one)
+  if (METRICS_LISTEN !== undefined && METRICS_LISTEN !== 'off') {
+    claim('METRICS_LISTEN', METRICS_LISTEN)
+  }
+  return faults
+}
+
+export const drainOf = (readings: DoorReadings): DrainTimes => ({
+  spread: 1000 * (readings.MQTT_DRAIN_SPREAD ?? 5),
+  timeout: 1000 * (readings.MQTT_DRAIN_TIMEOUT ?? 10),
+})
 
 export function upstreamOf(readings: DoorReadings): UpstreamConfig {
   const { MQTT_UPSTREAM_CERT_FILE: certificate, MQTT_UPSTREAM_KEY_FILE: key } = readings
@@ -222,4 +278,10 @@ function readFile(text: string): Reading<string> {
   return text.length > 1024 || text.includes('\0')
     ? { problem: `${quote(text)} is not the path of a file` }
     : { value: text }
+}
+
+function readReference(text: string): Reading<string> {
+  return /^[\x21-\x7e]{1,200}$/.test(text)
+    ? { value: text }
+    : { problem: `${quote(text)} is not a server, of 1 to 200 printable characters` }
 }

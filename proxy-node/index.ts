@@ -11,13 +11,13 @@ import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import {
-  type DrainTimes,
   describeFault,
   PROXY_VARIABLES,
   type ProxyConfig,
   readProxyConfig,
   type VariableFault,
 } from './config.ts'
+import type { DrainTimes } from './door_variables.ts'
 import { compareSettings, type Environment, takeLive, withSettingsFile } from './live_settings.ts'
 import { drainAtPace } from './operation/draining.ts'
 import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
@@ -33,11 +33,14 @@ import {
   reportRefreshes,
   reportState,
 } from './operation/reports.ts'
+import { watchShadow } from './operation/shadow_record.ts'
+import { Reception, Visit } from './session/reception.ts'
 import { Session } from './session/session.ts'
 import { openStateFolder } from './tokens/state_folder.ts'
 import type { Withdrawal } from './tokens/status_lists.ts'
 import { closeTrust, openTrusts, startTrust } from './tokens/trust.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
+import { Capacity, sourceOf } from './transport/capacity.ts'
 import { openBrokerTls, openCertificates } from './transport/certificates.ts'
 import { ListenError, type Listener, listen, type Transport } from './transport/listen.ts'
 import { openBrokers } from './transport/upstream.ts'
@@ -67,6 +70,7 @@ export class StartError extends Error {}
 export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
   if (log === logToStdout) metrics.watchLog(stdoutLog().dropped)
+  const shadow = watchShadow(config, metrics, log)
   const sessions = new Set<Session>()
   let isDraining = false
 
@@ -99,13 +103,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const { main, others } = trusts
   metrics.watchTrust(trusts.all)
   if (config.stateFolder !== undefined) logState(trusts.all, log)
-  const verifier = metrics.timeVerifier(createVerifier({ ...main, others, now: Date.now }))
+  const verifier = metrics.timeVerifier(
+    createVerifier({ ...main, others, clientIdRule: config.clientIdRule, now: Date.now }),
+  )
   const broker = watchBroker(metrics, log, config, tls.brokerTls)
   const parts = {
     verifier,
     dial: broker.dial,
     limits: config.limits,
-    events: logSessions(metrics.sessionEvents, log),
+    events: shadow.watch(logSessions(metrics.sessionEvents, log)),
     watchStatus: ({ iss, status }: Identity, withdraw: (why: Withdrawal) => void) =>
       status === undefined ? () => {} : trusts.of(iss).statusLists.watch(status, withdraw),
     now: Date.now,
@@ -146,11 +152,22 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
           )
         })
 
+  const connectionsMax = findConnectionLimit(config.connectionsMax, log)
+  const onRefused = reportAcceptRefusals(metrics, log)
+  const capacity = new Capacity(
+    {
+      connectionsMax,
+      connectionsPerAddress: config.connectionsPerAddress,
+      unprovenMax: config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
+    },
+    () => onRefused('crowded_out'),
+  )
+  metrics.watchCapacity(capacity)
+  const reception = new Reception(config.reception, metrics.connectDelayed)
   let listeners: Listener[]
   try {
     listeners = await listen(config.listen, {
-      connectionsMax: findConnectionLimit(config.connectionsMax, log),
-      connectionsPerAddress: config.connectionsPerAddress,
+      capacity,
       connectTimeout: config.limits.connect_timeout_ms,
       door: config.door,
       tellsEndpoints: config.reach.tellsEndpoints,
@@ -162,16 +179,20 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
         bufferSize: config.limits.buffer_high_water,
         closeTimeout: config.limits.close_grace_ms,
       },
-      openSession(stream, arrival) {
-        const session = new Session(stream, { ...parts, arrival })
+      openSession(stream, arrival, prove) {
+        const visit = new Visit(reception, sourceOf(arrival.address ?? ''), prove)
+        const session = new Session(stream, { ...parts, visit, arrival })
         sessions.add(session)
-        void session.closed.finally(() => sessions.delete(session))
+        void session.closed.finally(() => {
+          sessions.delete(session)
+          visit.leave()
+        })
         if (isDraining) void session.drain(0)
         return session
       },
       onOpened: metrics.connectionOpened,
       onClosed: metrics.connectionClosed,
-      onRefused: reportAcceptRefusals(metrics, log),
+      onRefused,
     })
   } catch (error) {
     await metricsServer?.close()
@@ -202,6 +223,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       const { spread, timeout } = times
       log('draining', { sessions: sessions.size, seconds: (spread + timeout) / 1000 })
       await drainAtPace(sessions, times)
+      shadow.close()
       for (const trust of trusts.all) closeTrust(trust)
       await state.written()
       tls.close()

@@ -361,8 +361,8 @@ test('policy imports nothing, and mProxy stands on policy alone', () => {
 test('the program that starts the others imports neither the worker nor mProxy', () => {
   const targets = importsOf('worker/entry/start.ts').map(({ to }) => to)
   const own = targets.filter((to) => /^(worker|proxy-node|policy)\//.test(to))
-  expect(own).toEqual(['worker/entry/broker/broker.ts'])
-  const below = ['broker.ts', 'free_port.ts'].flatMap((file) =>
+  expect(own).toEqual(['worker/entry/broker/broker.ts', 'worker/entry/broker/client_id_rule.ts'])
+  const below = ['broker.ts', 'free_port.ts', 'client_id_rule.ts'].flatMap((file) =>
     importsOf(`worker/entry/broker/${file}`).map(({ to }) => to),
   )
   expect(below.filter((to) => !to.startsWith('node:'))).toEqual([

@@ -1,5 +1,6 @@
 // Numbers, states and log lines of mProxy for its operator.
 //   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz; draining.ts: the stop
+//   shadow_record.ts: topics that were used in shadow mode
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //
@@ -12,6 +13,7 @@ import type { Jwks, Refresh } from '../tokens/jwks.ts'
 import type { Policies, PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
+import type { Capacity } from '../transport/capacity.ts'
 import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
 import type { Brokers, Dial } from '../transport/upstream.ts'
@@ -22,12 +24,16 @@ export type Metrics = {
   connectionOpened(transport: Transport): void
   connectionClosed(transport: Transport): void
   connectionRefused(reason: AcceptRefusal): void
+  /** A CONNECT waits, since too many from its address were refused. */
+  connectDelayed(): void
   jwksRefreshed(refresh: Refresh): void
   listRefreshed(refresh: ListRefresh): void
   policyFetched(fetch: PolicyFetch): void
   certificatesReloaded(reload: Reload): void
   /** Reads when each runs out when it is scraped. */
   watchCertificates(certificates: Pick<DoorCertificates, 'inForce'>): void
+  /** Reads how many connections proved nothing yet, when it is scraped. */
+  watchCapacity(capacity: Pick<Capacity, 'unproven'>): void
   stateWritten(isWritten: boolean): void
   /** Reads counts and ages of keys, lists and policies of each issuer when it is scraped. */
   watchTrust(trusts: readonly WatchedTrust[]): void
@@ -38,6 +44,8 @@ export type Metrics = {
   clientFailedOver(): void
   /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
   watchDial(dial: Dial, onOutcome: (isReachable: boolean) => void): Dial
+  /** Says for good that the rules of tokens refuse nothing, or that they do. */
+  noteAclMode(mode: 'enforce' | 'shadow'): void
   /** Reads how many lines of the log were dropped when it is scraped. */
   watchLog(dropped: () => number): void
   text(): Promise<string>
@@ -73,8 +81,13 @@ export function createMetrics(): Metrics {
   })
   const drops = new Counter({
     name: 'mproxy_connections_dropped_total',
-    help: 'Client connections that were closed before a byte of MQTT was read, by reason',
+    help: 'Client connections that were closed before they became a session, by reason',
     labelNames: ['reason'],
+    registers,
+  })
+  const delays = new Counter({
+    name: 'mproxy_connects_delayed_total',
+    help: 'CONNECT packets that waited, since too many from their address were refused',
     registers,
   })
   const sessions = new Gauge({
@@ -200,7 +213,23 @@ export function createMetrics(): Metrics {
     })
   }
 
+  const shadowed = { publish: 0, subscribe: 0, delivery: 0, will: 0 }
+  countAtScrape(
+    'mproxy_shadow_denials_total',
+    'Packets that the rules of tokens would refuse, and that shadow mode let pass',
+    'action',
+    {
+      publish: () => shadowed.publish,
+      subscribe: () => shadowed.subscribe,
+      delivery: () => shadowed.delivery,
+      will: () => shadowed.will,
+    },
+  )
+
   const sessionEvents: SessionEvents = {
+    observed({ action, isAllowed }) {
+      if (!isAllowed) shadowed[action]++
+    },
     sessionStarted(session) {
       const protocol = protocolOf(session.version)
       connects.inc({ result: 'accepted', protocol })
@@ -257,6 +286,9 @@ export function createMetrics(): Metrics {
     connectionRefused(reason) {
       drops.inc({ reason })
     },
+    connectDelayed() {
+      delays.inc()
+    },
     jwksRefreshed({ outcome }) {
       refreshes.inc({ outcome })
     },
@@ -277,6 +309,16 @@ export function createMetrics(): Metrics {
         registers,
         collect() {
           for (const { file, expires_at } of certificates.inForce()) this.set({ file }, expires_at)
+        },
+      })
+    },
+    watchCapacity(capacity) {
+      new Gauge({
+        name: 'mproxy_connections_unproven',
+        help: 'Client connections that are open and whose CONNECT was not judged yet',
+        registers,
+        collect() {
+          this.set(capacity.unproven)
         },
       })
     },
@@ -328,6 +370,13 @@ export function createMetrics(): Metrics {
         'Time since the issuer gave or listed policies',
         ({ policies }) => policies.age(),
       )
+    },
+    noteAclMode(mode) {
+      new Gauge({
+        name: 'mproxy_shadow_mode',
+        help: '1 while the rules of tokens refuse nothing (MQTT_ACL_MODE=shadow)',
+        registers,
+      }).set(mode === 'shadow' ? 1 : 0)
     },
     watchLog(dropped) {
       new Counter({

@@ -22,13 +22,18 @@ import {
   SUCCESS,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
+import type { Visit } from './reception.ts'
+import { type ShadowEvents, willInShadow } from './shadow.ts'
 
 /** Parts that the admission of a CONNECT needs. */
 export type AdmissionParts = {
   verifier: Verifier
   limits: SessionLimits
+  events: ShadowEvents
   /** Random bytes, for the ids that mProxy assigns. */
   random: (bytes: number) => Uint8Array
+  /** Absent: everybody comes in at once. */
+  visit?: Visit
   arrival?: Pick<Arrival, 'thumbprint'>
 }
 
@@ -43,6 +48,24 @@ export type Admission =
   | (GateRefusal & { identity?: Identity })
 
 export async function admit(connect: Connect, parts: AdmissionParts): Promise<Admission> {
+  if (connect.version === 5 && parts.limits.upstream_versions === '3.1.1') {
+    return { ok: false, reason: 'unsupported_version', code: UNSUPPORTED_VERSION }
+  }
+  const { visit } = parts
+  if (visit === undefined) return judge(connect, parts)
+  // Nobody hears of a refusal whose connection is gone.
+  if (!(await visit.wait())) return refuseToken('keys_unavailable')
+  const admission = await judge(connect, parts)
+  if (!admission.ok) {
+    if (admission.code !== SERVER_UNAVAILABLE) visit.noteRefusal()
+    return admission
+  }
+  const { identity, clientId } = admission
+  const refusal = visit.enter(identity, clientId)
+  return refusal === null ? admission : { ...refusal, identity }
+}
+
+async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission> {
   const token = findToken(connect)
   if (!token.ok) return token
   const verification = await verifyInTime(parts, token.token)
@@ -51,7 +74,11 @@ export async function admit(connect: Connect, parts: AdmissionParts): Promise<Ad
   const suffix = Buffer.from(parts.random(ID_BYTES)).toString('base64url')
   const judgement = judgeConnect(connect, identity, suffix)
   if (judgement.ok && connect.will) {
-    const code = judgeWill(identity.acl, connect.will, parts.limits.topic_levels_max)
+    const { limits } = parts
+    let code = judgeWill(identity.acl, connect.will, limits)
+    if (limits.acl_mode === 'shadow') {
+      code = willInShadow(connect.will, { ...parts, ...judgement, identity }, code)
+    }
     if (code !== SUCCESS) return { ok: false, reason: 'will', code, identity }
   }
   return { ...judgement, identity }
@@ -78,7 +105,7 @@ const REASON_STRINGS: Record<number, string> = {
   [NOT_AUTHORIZED]: 'not authorized',
   [CLIENT_ID_NOT_VALID]: 'client identifier not allowed for this token',
   [SERVER_UNAVAILABLE]: 'service not available',
-  [UNSUPPORTED_VERSION]: 'protocol version not supported',
+  [UNSUPPORTED_VERSION]: 'protocol version not supported: use MQTT 3.1.1',
 }
 
 /** The CONNACK for a refusal with `code`, or null where there is only a close. */

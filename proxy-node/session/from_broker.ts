@@ -20,7 +20,8 @@ import {
 } from '../wire/framing.ts'
 import { AckView, PublishView } from '../wire/publish_codec.ts'
 import { disconnectFromBroker, NOT_AUTHORIZED, SUCCESS } from '../wire/reason_codes.ts'
-import type { SubscriptionType } from '../wire/subscribe_codec.ts'
+import { type SubscriptionType, withoutProperties } from '../wire/subscribe_codec.ts'
+import { deliverInShadow } from './shadow.ts'
 import { PENDING, type SessionState } from './state.ts'
 
 export class FromBroker {
@@ -97,8 +98,11 @@ export class FromBroker {
     }
     const { qos, packetId } = view
     // Bytes that are no text would be judged as another topic than the one delivered.
-    const allowed =
+    let allowed =
       view.isTopicText(scanner) && judgeDelivery(this.#state.identity.acl, view.topic(scanner))
+    if (!allowed && this.#state.limits.acl_mode === 'shadow' && view.isTopicText(scanner)) {
+      allowed = deliverInShadow(this.#state, view.topic(scanner), view)
+    }
     this.#deliversParts = allowed && !whole
     if (allowed) {
       if (qos !== 0) this.#state.refusedDeliveries.pass(qos)
@@ -136,10 +140,13 @@ export class FromBroker {
       this.#state.failBroker()
       return
     }
-    this.#state.toClient.insert(answer.packet)
+    const { toClient } = this.#state
+    // Refusals make it larger than the broker made it.
+    const isTooLarge = answer.packet.length > toClient.packetMaximum
+    toClient.insert(isTooLarge ? withoutProperties(answer.packet) : answer.packet)
     // The token may have been replaced while the broker made up its mind.
-    const { acl } = this.#state.identity
-    if (answer.acl !== acl) this.#state.takeBack(findLost(acl, answer.added, this.#state.limits))
+    const { rules, identity, limits } = this.#state
+    if (answer.acl !== identity.acl) this.#state.takeBack(findLost(rules, answer.added, limits))
     this.#state.flow.unblock(PENDING)
   }
 }

@@ -3,8 +3,15 @@
 // refused_publishes.ts.
 
 import { hash } from 'node:crypto'
-import { parseSubscription } from '../../policy/topic_filter.ts'
-import { findLost, judgePublish, judgeReplacement, judgeSubscribe, TOKEN_TOPIC } from '../gate.ts'
+import { MAX_LEVELS } from '../../policy/topic_filter.ts'
+import {
+  findLost,
+  isAcceptable,
+  judgePublish,
+  judgeReplacement,
+  judgeSubscribe,
+  TOKEN_TOPIC,
+} from '../gate.ts'
 import type { Verification } from '../tokens/verifier.ts'
 import { readAuth, writeAuth } from '../wire/auth_codec.ts'
 import { readDisconnect } from '../wire/disconnect_codec.ts'
@@ -41,6 +48,7 @@ import {
 } from '../wire/subscribe_codec.ts'
 import { MinuteAllowance } from './allowance.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
+import { publishInShadow, subscribeInShadow } from './shadow.ts'
 import { PENDING, type SessionState, VERIFYING } from './state.ts'
 
 /** Filters that are judged between two looks at the clock. */
@@ -130,8 +138,12 @@ export class FromClient {
       code = SUCCESS
     } else {
       const { acl } = this.#state.identity
-      const { topic_levels_max } = this.#state.limits
-      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, topic_levels_max)
+      const { limits } = this.#state
+      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, limits)
+      if (limits.acl_mode === 'shadow') {
+        const { retain, responseTopic } = view
+        code = publishInShadow(this.#state, { topic, qos, retain, responseTopic }, code)
+      }
       if (code === MALFORMED) {
         this.#state.fail(MALFORMED)
         return
@@ -226,7 +238,7 @@ export class FromClient {
       return
     }
     for (let i = 0; i < filters.length; i++) {
-      if (parseSubscription(filters[i]!) === null) question.codes[i] = TOPIC_FILTER_INVALID
+      if (!isAcceptable(filters[i]!, MAX_LEVELS)) question.codes[i] = TOPIC_FILTER_INVALID
     }
     this.#passQuestion(question)
   }
@@ -241,6 +253,7 @@ export class FromClient {
         ? codes.length
         : Math.min(question.judged + FILTERS_AT_ONCE, codes.length)
       judgeSubscribe(identity.acl, filters, qos, limits, codes, question.judged, to)
+      if (limits.acl_mode === 'shadow') subscribeInShadow(this.#state, question, to)
       question.judged = to
       if (flow.isWorkEnough(FILTERS_AT_ONCE) && to < codes.length) return false
     }
@@ -345,7 +358,7 @@ export class FromClient {
         next,
         this.#state.agreement,
         isHandedIn,
-        this.#state.limits.topic_levels_max,
+        this.#state.limits,
       )
       answer(judgement.decision === 'replace')
       if (judgement.decision === 'close') {
@@ -360,7 +373,7 @@ export class FromClient {
         this.#ignoredToken = undefined
         this.#state.identity = judgement.identity
         const { subscriptions, limits } = this.#state
-        this.#state.takeBack(findLost(judgement.identity.acl, subscriptions.current, limits))
+        this.#state.takeBack(findLost(this.#state.rules, subscriptions.current, limits))
         this.#state.control.noteReplacement(judgement.identity)
       }
       this.#state.flow.unblock(VERIFYING)

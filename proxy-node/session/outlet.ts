@@ -2,9 +2,12 @@
 // packets of mProxy in between, only where one packet ends and the next begins.
 
 import type { Duplex } from 'node:stream'
+import { NEVER } from '../wire/connect_codec.ts'
 
 export class Outlet {
   readonly stream: Duplex
+  /** The largest packet that the peer takes [MQTT-3.1.2-24]. */
+  packetMaximum = NEVER
   #run: Buffer | null = null
   #start = 0
   #end = 0
@@ -43,8 +46,9 @@ export class Outlet {
     }
   }
 
-  /** A packet of mProxy. Kept back until flush() too. */
+  /** A packet of mProxy. Kept back until flush() too. One that is too large counts as sent. */
   insert(packet: Buffer): void {
+    if (packet.length > this.packetMaximum) return // [MQTT-3.1.2-25]
     if (this.#isMidPacket) {
       this.#waiting.push(packet)
       this.#waitingLength += packet.length

@@ -1,11 +1,11 @@
 // One client's connection from accept to close.
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
-//   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
+//   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
 //   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: last bytes to a peer
-//   terms.ts: terms of both sides; deadlines.ts: what is due, alarm.ts: when
-//   turns.ts, allowance.ts: shares of a turn, of a minute; events.ts: what others hear
+//   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; turns.ts, allowance.ts: shares
+//   reception.ts, rates.ts: how soon and how often clients come in; events.ts: what others hear
 // Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
 // and numbers to operation/, which hears of a session through its events.
 
@@ -24,10 +24,8 @@ import {
 import { DISCONNECT_3, writeDisconnect5, writeFarewell5 } from '../wire/disconnect_codec.ts'
 import {
   FAULT,
-  FROM_BROKER_3,
-  FROM_BROKER_5,
-  FROM_CLIENT_3,
-  FROM_CLIENT_5,
+  FROM_BROKER,
+  FROM_CLIENT,
   MORE,
   ONLY_CONNACK,
   ONLY_CONNECT,
@@ -184,6 +182,7 @@ export class Session implements SessionFacts {
     }
     this.version = connect.version
     this.#connect = connect
+    this.#toClient.packetMaximum = connect.maximumPacketSize
     this.#admitAndDial(connect).catch(() => this.#refuse('broker_unreachable', SERVER_UNAVAILABLE))
   }
 
@@ -270,7 +269,6 @@ export class Session implements SessionFacts {
   #open(connack: Connack, connect: Connect, identity: Identity, name: ClientName): void {
     const { limits, events } = this.#parts
     const { version } = connect
-    const is5 = version === 5
     const { clientId, isAssigned } = name
     const terms = agree(connack, connect, limits, isAssigned ? clientId : undefined)
     if (terms.serverKeepAlive !== undefined) {
@@ -285,16 +283,13 @@ export class Session implements SessionFacts {
     this.#toClient.insert(answer)
     this.#toClient.flush()
 
-    const { whole_packet_max } = limits
+    const { whole_packet_max: whole, packet_max } = limits
+    const most = terms.maximumPacketSize
     const fromClient = this.#fromClient
     fromClient.version = version
-    fromClient.turnTo(
-      is5 ? FROM_CLIENT_5 : FROM_CLIENT_3,
-      terms.maximumPacketSize,
-      whole_packet_max,
-    )
+    fromClient.turnTo(FROM_CLIENT[version], most, whole, most)
     const fromBroker = this.#fromBroker!
-    fromBroker.turnTo(is5 ? FROM_BROKER_5 : FROM_BROKER_3, PACKET_LIMIT, whole_packet_max)
+    fromBroker.turnTo(FROM_BROKER[version], PACKET_LIMIT, whole, packet_max)
 
     const relay = new Relay(
       { fromClient, fromBroker },

@@ -2,6 +2,7 @@
 // token, the ways out, and the memory that one direction fills and the other consults.
 
 import type { SessionLimits } from '../config.ts'
+import type { Judged } from '../gate.ts'
 import type { Identity, Verification } from '../tokens/verifier.ts'
 import type { Will } from '../wire/connect_codec.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
@@ -99,6 +100,11 @@ export class SessionState {
     this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
   }
 
+  /** The rules by which packets are refused now; null in shadow mode. */
+  get rules(): Judged {
+    return this.limits.acl_mode === 'shadow' ? null : this.identity.acl
+  }
+
   /** The client broke the protocol: `code` says how. */
   fail(code: number): void {
     const reason: Ending =
@@ -121,8 +127,31 @@ export class SessionState {
   takeBack(filters: string[]): void {
     if (filters.length === 0) return
     const isInFlight = (packetId: number) => this.inFlight.has(packetId)
-    for (const packet of this.subscriptions.takeBack(filters, this.version, isInFlight)) {
-      this.toBroker.insert(packet)
+    for (const some of splitBySize(filters, this.agreement.brokerPacketMaximum)) {
+      for (const packet of this.subscriptions.takeBack(some, this.version, isInFlight)) {
+        this.toBroker.insert(packet)
+      }
     }
   }
+}
+
+/** Fixed header, packet id and properties of an UNSUBSCRIBE, at most. */
+const HEAD_SIZE = 8
+
+/** The filters in parts, each of which fits into one packet of `most` bytes. */
+function splitBySize(filters: readonly string[], most: number): string[][] {
+  const parts: string[][] = []
+  let room = 0
+  for (const filter of filters) {
+    const size = 2 + Buffer.byteLength(filter)
+    const part = parts.at(-1)
+    if (part !== undefined && size <= room) {
+      part.push(filter)
+      room -= size
+    } else {
+      parts.push([filter])
+      room = most - HEAD_SIZE - size
+    }
+  }
+  return parts
 }

@@ -1,6 +1,6 @@
 // Access tokens (RFC 9068): who is connecting, with which rules, until when.
-//   verifier.ts: every check on the token itself; jws.ts: the form of what the issuer signs
-//   jwks.ts: the issuer's keys and their algorithms; issuer_fetch.ts: one request to its server
+//   verifier.ts: every check on the token itself; jws.ts: its form; client_space.ts: MQTT client
+//   ids of one application; issuer_fetch.ts: one request to the issuer; jwks.ts: its keys
 //   reference_token.ts and policies.ts: small tokens, and the rules that they name
 //   trust.ts: all that is known of one issuer; state_folder.ts: what is kept of it on disk
 //   status_list.ts: reading a token status list; status_lists.ts: which are kept, for how long
@@ -11,6 +11,7 @@
 
 import { type Acl, parseAcl } from '../../policy/acl.ts'
 import { boundRules } from '../../policy/bounded_rules.ts'
+import { type ClientIdRule, clientSpaceOf } from './client_space.ts'
 import type { Jwks } from './jwks.ts'
 import { findSigner, isTime, isTimeOrAbsent, type Jws, parseObject, readJws } from './jws.ts'
 import type { Policies } from './policies.ts'
@@ -36,6 +37,8 @@ export type Identity = {
   client_id: string
   username?: string
   mqtt_client_id?: string
+  /** Beginning of all MQTT client ids of its application, where that may have no others. */
+  client_space?: string
   acl: Acl
   /** Epoch seconds. */
   expires_at: number
@@ -91,6 +94,8 @@ export type VerifierOptions = {
   jwks: Jwks
   statusLists: StatusLists
   policies: Policies
+  /** Absent: `subject`. */
+  clientIdRule?: ClientIdRule
   /** Issuers beside this one, each with its bound. */
   others?: readonly Trust[]
   /** Epoch milliseconds. */
@@ -98,7 +103,7 @@ export type VerifierOptions = {
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { others = [], now, ...parts } = options
+  const { others = [], clientIdRule = 'subject', now, ...parts } = options
   const main: Trust = { ...parts, bound: undefined }
   const prefixes = others.map(({ bound }) => prefixOf(bound))
 
@@ -135,7 +140,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       const rules = bound === undefined ? claims['acl'] : boundRules(claims['acl'], bound.topics)
       const reading = parseAcl(rules)
       const acl = 'fault' in reading ? null : reading.acl
-      return judgeClaims(claims, acl, trust, prefixes, at, by)
+      return judgeClaims(claims, acl, trust, { prefixes, clientIdRule }, at, by)
     }
     const hash = policyOf(claims)
     if (hash === null) return refuse('malformed')
@@ -143,7 +148,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const whole = expandClaims(claims, policies, bound?.topics)
     return whole === null
       ? refuse('bad_acl')
-      : judgeClaims(whole.claims, whole.acl, trust, prefixes, at, by)
+      : judgeClaims(whole.claims, whole.acl, trust, { prefixes, clientIdRule }, at, by)
   }
 
   /** Once more, when the document that the token names is here. */
@@ -198,16 +203,20 @@ const prefixOf = (bound: Bound | undefined): string =>
 
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
 
+/** Terms about MQTT client ids: prefixes of other issuers, and the rule for applications. */
+type NameTerms = { prefixes: readonly string[]; clientIdRule: ClientIdRule }
+
 /** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
   claims: Record<string, unknown>,
   acl: Acl | null,
   { issuer, audience, bound }: Trust,
-  prefixes: readonly string[],
+  { prefixes, clientIdRule }: NameTerms,
   at: number,
   signed_by: string,
 ): Verification {
   const { iss, aud, exp, nbf, iat, sub, client_id, jti, username, mqtt_client_id } = claims
+  const { first_party } = claims
   if (iss !== issuer) return refuse('wrong_issuer')
   if (!(aud === audience || (Array.isArray(aud) && aud.includes(audience)))) {
     return refuse('wrong_audience')
@@ -219,6 +228,10 @@ function judgeClaims(
   if (!isName(sub) || sub.includes(':')) return refuse('malformed')
   if (!isNameOrAbsent(client_id) || !isNameOrAbsent(jti)) return refuse('malformed')
   if (!isNameOrAbsent(username) || !isNameOrAbsent(mqtt_client_id)) return refuse('malformed')
+  const principal = prefixOf(bound) + sub
+  const isItself = client_id === sub
+  const space = clientSpaceOf(clientIdRule, principal, isItself ? null : client_id, first_party)
+  if (space === 'malformed') return refuse('malformed')
   const bound_to = readBinding(claims['cnf'])
   if (bound_to === null) return refuse('bound_token')
   if (acl === null) return refuse('bad_acl')
@@ -230,10 +243,11 @@ function judgeClaims(
     ok: true,
     identity: {
       sub,
-      principal: prefixOf(bound) + sub,
+      principal,
       client_id: client_id ?? '',
       ...(username === undefined ? {} : { username }),
       ...(mqtt_client_id === undefined || isTaken ? {} : { mqtt_client_id }),
+      ...(space === undefined ? {} : { client_space: space }),
       acl,
       expires_at: exp,
       jti: jti ?? '',

@@ -4,23 +4,24 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { DoorConfig } from '../door_variables.ts'
 import type { Arrival } from './byte_stream.ts'
+import type { Seat } from './capacity.ts'
 import { provedThumbprint } from './certificates.ts'
 import type { ConnectionEnds } from './proxy_header.ts'
 
 /** A socket may be given as it came, or as the one that TLS made of it. */
 export type Arrivals = {
-  add(socket: Socket): Arrival
-  find(socket: Socket): Arrival | undefined
+  add(socket: Socket, seat: Seat): void
+  find(socket: Socket): Readonly<Waiting> | undefined
   /** Says who the client is, as a balancer tells it. */
-  replace(socket: Socket, endpoints: ConnectionEnds): Arrival
+  replace(socket: Socket, endpoints: ConnectionEnds): void
   rename(socket: Socket, address: string): void
   /** One that does not wait. */
   describe(socket: Socket): Arrival
   /** Ends the waiting: a session begins. */
-  take(socket: Socket): Arrival
+  take(socket: Socket): { arrival: Arrival; prove: () => void }
 }
 
-type Waiting = { arrival: Arrival; timer: NodeJS.Timeout }
+type Waiting = { arrival: Arrival; seat: Seat; timer: NodeJS.Timeout }
 
 export function createArrivals({
   connectTimeout,
@@ -50,21 +51,20 @@ export function createArrivals({
   }
   return {
     describe: arrivalOf,
-    add(socket) {
+    add(socket, seat) {
       const name = nameOf(socket)
       const arrival = arrivalOf(socket)
       const timer = setTimeout(() => {
         onRefused('timeout', waiting.get(name)?.arrival.address)
         socket.destroy()
       }, connectTimeout)
-      waiting.set(name, { arrival, timer })
+      waiting.set(name, { arrival, seat, timer })
       socket.once('close', () => {
         clearTimeout(timer)
         if (waiting.get(name)?.timer === timer) waiting.delete(name)
       })
-      return arrival
     },
-    find: (socket) => waiting.get(nameOf(socket))?.arrival,
+    find: (socket) => waiting.get(nameOf(socket)),
     replace: (socket, endpoints) =>
       change(socket, { endpoints, address: endpoints.source.address }),
     rename(socket, address) {
@@ -78,10 +78,12 @@ export function createArrivals({
       const found = waiting.get(name)
       waiting.delete(name)
       clearTimeout(found?.timer)
+      const prove = () => found?.seat.prove()
       const arrival = found?.arrival ?? arrivalOf(socket)
-      if (!('encrypted' in socket)) return arrival
+      if (!('encrypted' in socket)) return { arrival, prove }
       const thumbprint = provedThumbprint(socket as TLSSocket, door)
-      return thumbprint === false || thumbprint === undefined ? arrival : { ...arrival, thumbprint }
+      if (thumbprint === false || thumbprint === undefined) return { arrival, prove }
+      return { arrival: { ...arrival, thumbprint }, prove }
     },
   }
 }

@@ -21,5 +21,12 @@ export type Arrival = {
   readonly thumbprint: string | undefined
 }
 
-/** Opens a session on `stream`. Its `version` stays 0 until a CONNECT was read. */
-export type OpenSession = (stream: ByteStream, arrival: Arrival) => { readonly version: number }
+/**
+ * Opens a session on `stream`. Its `version` stays 0 until a CONNECT was read; `prove` is called
+ * once the client was let in.
+ */
+export type OpenSession = (
+  stream: ByteStream,
+  arrival: Arrival,
+  prove: () => void,
+) => { readonly version: number }

@@ -1,5 +1,5 @@
 // Streams to both sides: clients come in, brokers are dialled.
-//   listen.ts: the listeners of MQTT_LISTEN, and room for connections; websocket.ts: ws://, wss://
+//   listen.ts: the listeners of MQTT_LISTEN; capacity.ts: room for connections; websocket.ts: ws://
 //   certificates.ts: TLS at the doors; watched_files.ts: files that are read anew when they change
 //   peers.ts, proxy_header.ts: balancers that tell who the client is; arrivals.ts: before a session
 //   upstream.ts: the brokers of MQTT_UPSTREAM, broker_socket.ts: one connection to one of them
@@ -13,7 +13,8 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { ListenAddress } from '../addresses.ts'
 import type { DoorConfig } from '../door_variables.ts'
 import { type Arrivals, createArrivals } from './arrivals.ts'
-import type { Arrival, OpenSession } from './byte_stream.ts'
+import type { OpenSession } from './byte_stream.ts'
+import type { Capacity, CapacityRefusal, Seat } from './capacity.ts'
 import { type DoorCertificates, provedThumbprint } from './certificates.ts'
 import { followNamedPeers, takeProxyHeader } from './peers.ts'
 import { createWebSocketListener, type WebSocketOptions } from './websocket.ts'
@@ -22,8 +23,8 @@ export type Transport = ListenAddress['transport']
 
 /** Reasons why a connection was closed before a byte of MQTT was read. */
 export type AcceptRefusal =
-  | 'too_many'
-  | 'too_many_from_address'
+  | CapacityRefusal
+  | 'crowded_out'
   | 'accept_failed'
   | 'tls_handshake'
   | 'client_certificate'
@@ -36,9 +37,7 @@ export type AcceptRefusal =
 export type AcceptRefused = (reason: AcceptRefusal, remote?: string, fault?: string) => void
 
 export type ListenOptions = {
-  connectionsMax: number
-  /** 0 is no limit */
-  connectionsPerAddress: number
+  capacity: Capacity
   /** milliseconds from accept to the session, and for its CONNECT */
   connectTimeout: number
   door: DoorConfig
@@ -79,11 +78,10 @@ export async function listen(
   addresses: readonly ListenAddress[],
   options: ListenOptions,
 ): Promise<Listener[]> {
-  const capacity = createCapacity(options)
   const listeners: Listener[] = []
   try {
     for (const address of addresses) {
-      listeners.push(await openListener(address, capacity, options))
+      listeners.push(await openListener(address, options))
     }
   } catch (error) {
     for (const listener of listeners) listener.close()
@@ -92,38 +90,34 @@ export async function listen(
   return listeners
 }
 
-function openListener(
-  address: ListenAddress,
-  capacity: Capacity,
-  options: ListenOptions,
-): Promise<Listener> {
+function openListener(address: ListenAddress, options: ListenOptions): Promise<Listener> {
   const { transport, host, port } = address
+  const { capacity, onRefused } = options
   const peers = followNamedPeers(options.door)
   const arrivals = createArrivals(options)
   const isWeb = transport === 'ws' || transport === 'wss'
 
-  /** Makes room for the client of `socket`; false when there is none and it was closed. */
-  function place(socket: Socket, client: string | undefined): boolean {
-    const refusal = capacity.place(socket, client)
-    if (refusal === undefined) return true
-    refuse(socket, refusal, client)
-    return false
-  }
-
   function refuse(socket: Socket, reason: AcceptRefusal, remote: string | undefined): void {
-    options.onRefused(reason, remote)
+    onRefused(reason, remote)
     socket.on('error', () => {})
     socket.destroy()
+  }
+
+  /** Counts the connection for the client of whom a balancer tells; closes it where it may not. */
+  function move(socket: Socket, seat: Seat | undefined, client: string): boolean {
+    if (seat?.move(client)) return true
+    refuse(socket, 'too_many_from_address', client)
+    return false
   }
 
   /** The client behind a balancer that speaks HTTP; false when there is no room for it. */
   function placeForwarded(socket: Socket, header: string | undefined): boolean {
     const known = arrivals.find(socket)
-    if (!peers.has(known?.address)) return true // it has its place already
-    if (known?.address === undefined || header === undefined) return place(socket, known?.address)
-    const client = peers.forwardedFor(known.address, header)
+    const { address: balancer } = known?.arrival ?? {}
+    if (header === undefined || balancer === undefined || !peers.has(balancer)) return true
+    const client = peers.forwardedFor(balancer, header)
     arrivals.rename(socket, client)
-    return place(socket, client)
+    return client === balancer || move(socket, known?.seat, client)
   }
 
   const server = createDoor(address, arrivals, placeForwarded, options)
@@ -132,33 +126,41 @@ function openListener(
   const own = server.listeners('connection')
   server.removeAllListeners('connection')
 
-  function goOn(socket: Socket, arrival: Arrival): void {
-    const isTold = isWeb && peers.has(arrival.address)
-    if (!isTold && !place(socket, arrival.address)) return
-    if (transport === 'tcp') options.openSession(socket, arrivals.take(socket))
+  function goOn(socket: Socket): void {
+    if (transport === 'tcp') {
+      const { arrival, prove } = arrivals.take(socket)
+      options.openSession(socket, arrival, prove)
+    }
     for (const listener of own) listener.call(server, socket)
   }
 
   server.on('connection', (socket: Socket) => {
-    const refusal = capacity.take(socket)
-    if (refusal !== undefined) return refuse(socket, refusal, socket.remoteAddress)
+    const { remoteAddress } = socket
+    const isNamed = peers.has(remoteAddress)
+    const seat = capacity.take(remoteAddress ?? '', socket, isNamed)
+    if (typeof seat === 'string') return refuse(socket, seat, remoteAddress)
     options.onOpened(transport)
-    socket.once('close', () => options.onClosed(transport))
-    if (transport === 'tcp' && !peers.has(socket.remoteAddress)) {
-      const { remoteAddress } = socket
-      if (place(socket, remoteAddress)) options.openSession(socket, arrivals.describe(socket))
+    socket.once('close', () => {
+      seat.leave()
+      options.onClosed(transport)
+    })
+    if (transport === 'tcp' && !isNamed) {
+      options.openSession(socket, arrivals.describe(socket), () => seat.prove())
       return
     }
-    const arrival = arrivals.add(socket)
-    if (!peers.has(arrival.address)) return goOn(socket, arrival)
+    arrivals.add(socket, seat)
+    if (!isNamed) return goOn(socket)
     socket.on('error', () => {})
     takeProxyHeader(socket, (found) => {
       if (socket.destroyed) return
       if (found === 'malformed' || (found === 'none' && !isWeb)) {
-        return refuse(socket, 'proxy_header', arrival.address)
+        return refuse(socket, 'proxy_header', remoteAddress)
       }
-      const endpoints = found === 'none' ? undefined : found.endpoints
-      goOn(socket, endpoints === undefined ? arrival : arrivals.replace(socket, endpoints))
+      if (found !== 'none' && found.endpoints !== undefined) {
+        arrivals.replace(socket, found.endpoints)
+        if (!move(socket, seat, found.endpoints.source.address)) return
+      }
+      goOn(socket)
     })
   })
   // Too many clients at once must wait in the system's queue, not be turned away by it.
@@ -185,8 +187,10 @@ function createDoor(
   options: ListenOptions,
 ): Server {
   const { certificates, connectTimeout, door, onRefused } = options
-  const openSession = (stream: Duplex, socket: Socket) =>
-    options.openSession(stream, arrivals.take(socket))
+  const openSession = (stream: Duplex, socket: Socket) => {
+    const { arrival, prove } = arrivals.take(socket)
+    return options.openSession(stream, arrival, prove)
+  }
   if (transport === 'ws' || transport === 'wss') {
     const tls = { ...certificates.options, handshakeTimeout: connectTimeout }
     return createWebSocketListener({
@@ -243,58 +247,4 @@ function describe(server: Server, { transport, host, port, path }: ListenAddress
     port: actual,
     close: () => server.close(),
   }
-}
-
-/** Room for connections, over all listeners. */
-type Capacity = {
-  /** Counts the connection until it closes, or says why there is no room for it. */
-  take(socket: Socket): AcceptRefusal | undefined
-  /** The same among those of the client's address, as soon as that is known. */
-  place(socket: Socket, client: string | undefined): AcceptRefusal | undefined
-}
-
-function createCapacity({
-  connectionsMax,
-  connectionsPerAddress,
-}: Pick<ListenOptions, 'connectionsMax' | 'connectionsPerAddress'>): Capacity {
-  let open = 0
-  const byAddress = new Map<string, number>()
-  return {
-    take(socket) {
-      if (open >= connectionsMax) return 'too_many'
-      open++
-      socket.once('close', () => {
-        open--
-      })
-      return undefined
-    },
-    place(socket, client) {
-      const source = sourceOf(client ?? '')
-      const fromThere = byAddress.get(source) ?? 0
-      if (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress) {
-        return 'too_many_from_address'
-      }
-      byAddress.set(source, fromThere + 1)
-      socket.once('close', () => {
-        const left = (byAddress.get(source) ?? 1) - 1
-        if (left > 0) byAddress.set(source, left)
-        else byAddress.delete(source)
-      })
-      return undefined
-    },
-  }
-}
-
-/** The source that limits count: of IPv6 the network, since one host may use all of its 2^64. */
-export function sourceOf(address: string): string {
-  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('%')[0]!.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  if (tail !== undefined) {
-    const after = tail === '' ? [] : tail.split(':')
-    while (groups.length + after.length < 8) groups.push('0')
-    groups.push(...after)
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`
 }

@@ -230,7 +230,7 @@ export function writeConnect(
   return writePacket(CONNECT << 4, parts)
 }
 
-/** A CONNACK that refuses; null where MQTT 3.1.1 has no code for it and only closes. */
+/** A CONNACK that refuses; null where there is only a close: no code of MQTT 3.1.1, no room. */
 export function writeRefusal(
   version: number,
   code: number,
@@ -244,8 +244,9 @@ export function writeRefusal(
   if (version !== 5) return null
   const section = writeSection(reason ? [writeTextProperty(REASON_STRING, reason)] : [])
   const packet = writePacket(CONNACK << 4, [Uint8Array.from([0, code]), section])
-  // [MQTT-3.2.2-19]
-  return packet.length <= maximumPacketSize ? packet : Buffer.from([CONNACK << 4, 3, 0, code, 0])
+  if (packet.length <= maximumPacketSize) return packet
+  const smallest = Buffer.from([CONNACK << 4, 3, 0, code, 0]) // [MQTT-3.2.2-19]
+  return smallest.length <= maximumPacketSize ? smallest : null
 }
 
 export type Connack = {

@@ -32,8 +32,9 @@ const BOTH_WAYS = bit(PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP)
 /** Types a client may send after CONNECT, as bits (MQTT 5.0 §2.1.2). */
 export const FROM_CLIENT_3 = BOTH_WAYS | bit(SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT)
 export const FROM_CLIENT_5 = FROM_CLIENT_3 | bit(AUTH)
-export const FROM_BROKER_3 = BOTH_WAYS | bit(SUBACK, UNSUBACK, PINGRESP)
-export const FROM_BROKER_5 = FROM_BROKER_3 | bit(DISCONNECT, AUTH)
+export const FROM_CLIENT = { 4: FROM_CLIENT_3, 5: FROM_CLIENT_5 } as const
+const FROM_BROKER_3 = BOTH_WAYS | bit(SUBACK, UNSUBACK, PINGRESP)
+export const FROM_BROKER = { 4: FROM_BROKER_3, 5: FROM_BROKER_3 | bit(DISCONNECT, AUTH) } as const
 export const ONLY_CONNECT = bit(CONNECT)
 export const ONLY_CONNACK = bit(CONNACK)
 
@@ -72,8 +73,10 @@ export class Scanner {
   expected: number
   /** Largest packet, fixed header included. */
   limit: number
-  /** Largest packet that is read whole. */
+  /** Largest PUBLISH that is read whole. */
   wholeLimit: number
+  /** Largest packet of another type, all of which are read whole, and largest head of a PUBLISH. */
+  heldLimit: number
   /** True if a large PUBLISH's properties belong to its HEAD. */
   readsProperties: boolean
 
@@ -88,14 +91,16 @@ export class Scanner {
     this.expected = expected
     this.limit = limit
     this.wholeLimit = wholeLimit
+    this.heldLimit = limit
     this.readsProperties = readsProperties
   }
 
   /** Expects other packets from now on. */
-  turnTo(expected: number, limit: number, wholeLimit: number): void {
+  turnTo(expected: number, limit: number, wholeLimit: number, heldLimit: number): void {
     this.expected = expected
     this.limit = limit
     this.wholeLimit = wholeLimit
+    this.heldLimit = heldLimit
   }
 
   /** Call it only after next() said MORE. The chunk belongs to the scanner from then on. */
@@ -216,12 +221,12 @@ export class Scanner {
     const total = header + remaining
     this.total = total
     if (total > this.limit) return this.#fail(PACKET_TOO_LARGE)
-    if (total <= this.wholeLimit) {
+    if (total <= this.wholeLimit || type !== PUBLISH) {
+      if (total > this.heldLimit && type !== PUBLISH) return this.#fail(PACKET_TOO_LARGE)
       if (available < total) return this.#require(total)
       return this.#point(WHOLE, buffer, start, header, total)
     }
 
-    if (type !== PUBLISH) return this.#fail(PACKET_TOO_LARGE)
     let head = header + 2
     if (available < head) return this.#require(head)
     head += buffer.readUInt16BE(start + header)
@@ -236,7 +241,7 @@ export class Scanner {
         return this.#require(available + 1)
       }
       // The rest may be streamed, properties may not: they are read before anything goes on.
-      if (length > this.wholeLimit) return this.#fail(PACKET_TOO_LARGE)
+      if (length > this.heldLimit) return this.#fail(PACKET_TOO_LARGE)
       head += variableIntegerSize(length) + length
     }
     if (head > total) return this.#fail(MALFORMED)

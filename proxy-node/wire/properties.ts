@@ -144,7 +144,10 @@ export class Properties {
       i++
       // No id needs more than one byte of its Variable Byte Integer.
       if (id >= KINDS.length || KINDS[id] === 0) return MALFORMED
-      if ((PLACES[id]! & (1 << packet)) === 0) return PROTOCOL_ERROR
+      if ((PLACES[id]! & (1 << packet)) === 0) {
+        // §2.2.2.2; a PUBLISH may have that one, if it is not a client's.
+        return id === SUBSCRIPTION_IDENTIFIER && packet === PUBLISH ? PROTOCOL_ERROR : MALFORMED
+      }
       if (id !== USER_PROPERTY) {
         if (this.has(id)) return PROTOCOL_ERROR
         if (id < 32) this.#seenLow |= 1 << id

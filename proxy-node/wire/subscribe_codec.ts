@@ -2,7 +2,16 @@
 // with the filters that were allowed, and the broker's answer put together with the refusals.
 
 import type { Qos } from '../../policy/acl.ts'
-import { endOfText, type Scanner, SUBSCRIBE, UNSUBSCRIBE, writePacket } from './framing.ts'
+import { parseSubscription } from '../../policy/topic_filter.ts'
+import {
+  endOfText,
+  readVariableInteger,
+  type Scanner,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  variableIntegerSize,
+  writePacket,
+} from './framing.ts'
 import { Properties } from './properties.ts'
 import { MALFORMED, PROTOCOL_ERROR } from './reason_codes.ts'
 
@@ -44,6 +53,8 @@ export function readSubscriptions(
     const filterEnd = endOfText(buffer, at, end)
     if (filterEnd < 0) return { fault: MALFORMED } // [MQTT-3.8.3-1]
     const filter = buffer.toString('utf8', at + 2, filterEnd)
+    // [MQTT-4.7.3-1], [MQTT-4.7.1-1], [MQTT-4.8.2-1], [MQTT-4.13.1-1]
+    if (parseSubscription(filter, Infinity) === null) return { fault: MALFORMED }
     filters.push(filter)
     places.push(at)
     at = filterEnd
@@ -106,6 +117,14 @@ export function mergeAnswer(
     at++
   }
   return at === end ? writePacket(ackType << 4, [head, codes]) : null
+}
+
+/** An MQTT 5 SUBACK or UNSUBACK without Reason String and user properties: it has no others. */
+export function withoutProperties(answer: Buffer): Buffer {
+  const body = 1 + variableIntegerSize(readVariableInteger(answer, 1, answer.length))
+  const length = readVariableInteger(answer, body + 2, answer.length)
+  const codes = answer.subarray(body + 2 + variableIntegerSize(length) + length)
+  return writePacket(answer[0]!, [answer.subarray(body, body + 2), Uint8Array.of(0), codes])
 }
 
 /** The answer to a packet none of whose filters went to the broker. */

@@ -136,4 +136,13 @@ export const REGISTRY: readonly Guard[] = [
     test: 'proxy-node/tokens/issuer_address',
     title: 'below the name of the issuer',
   },
+  {
+    name: 'certificate-nobody-can-use',
+    attack: 'an operator who registers certificates of a fleet that no server ever looks at',
+    file: 'worker/devices/credentials.ts',
+    from: "row.kind === 'x509' && config.mtls === null",
+    to: "row.kind === 'jwk' && config.mtls === null",
+    test: 'devices/x509',
+    title: 'registered ahead where mutual TLS is not set up',
+  },
 ]

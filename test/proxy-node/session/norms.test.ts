@@ -230,6 +230,30 @@ describe('a packet of MQTT 5', () => {
     )
   })
 
+  test('CONNECT brings wishes to the broker, and back how far it can do them', async () => {
+    const wishes = { requestResponseInformation: true, sessionExpiryInterval: 9 }
+    const means = { maximumQoS: 1, retainAvailable: false, responseInformation: 'answers/here' }
+    const { connect, connack } = await open(5, [], {
+      connect: { properties: wishes },
+      connack: { properties: means },
+    })
+    expect(connect.properties).toMatchObject(wishes)
+    expect(connack.properties).toMatchObject(means)
+    expect(connack.properties).not.toHaveProperty('authenticationMethod')
+    const plain = await open(5, [])
+    expect(plain.connack.properties).not.toHaveProperty('responseInformation')
+  })
+
+  test('CONNACK with another Keep Alive is obeyed on both sides', async () => {
+    const { client, broker } = await open(5, [], {
+      connect: { keepalive: 600 },
+      connack: { properties: { serverKeepAlive: 1 } },
+    })
+    await broker.next('pingreq')
+    broker.send({ cmd: 'pingresp' })
+    expect(codeOf(await client.next('disconnect'))).toBe(0x8d)
+  })
+
   test.each([
     ['a Session Expiry Interval', packet(0xe0, 0x8b, 5, 0x11, 0, 0, 0, 9), 0x8b],
     ['a code of clients', packet(0xe0, 0x04), 0x80],

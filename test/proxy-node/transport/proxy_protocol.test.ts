@@ -287,6 +287,10 @@ describe('X-Forwarded-For', () => {
       })
       await settled(web)
       states.push(web.readyState === WebSocket.OPEN)
+      if (i === 2) break
+      // Those who proved nothing yet would make room.
+      web.send(await connectBytes(house.issuer, `forwarded-${i}`))
+      await once(web, 'message')
       sockets.push(web)
     }
     expect(states).toEqual([true, true, false])

@@ -21,9 +21,10 @@ import {
 } from '../../../proxy-node/wire/framing.ts'
 import { Properties } from '../../../proxy-node/wire/properties.ts'
 
-const scanner = (version: number, limit = PACKET_LIMIT, whole = 65_536) => {
+const scanner = (version: number, limit = PACKET_LIMIT, whole = 65_536, held = limit) => {
   const made = new Scanner(version === 5 ? FROM_CLIENT_5 : FROM_CLIENT_3, limit, whole, true)
   made.version = version
+  made.heldLimit = held
   return made
 }
 
@@ -195,10 +196,11 @@ describe('the scanner', () => {
     expect(scan(scanner(version), single)).toMatchObject({ packets: [], fault })
   })
 
-  test('large packets are PUBLISH only, and their properties are bounded', () => {
+  test('a limit of their own holds for packets other than PUBLISH, and for properties', () => {
     const filters = Array.from({ length: 40 }, (_, i) => ({ topic: `t/${i}`, qos: 0 as const }))
     const subscribe = mqtt.generate({ cmd: 'subscribe', messageId: 1, subscriptions: filters })
-    expect(scan(scanner(4, 1_000_000, 100), [subscribe]).fault).toBe(0x95)
+    expect(scan(scanner(4, 1_000_000, 100, 100), [subscribe]).fault).toBe(0x95)
+    expect(scan(scanner(4, 1_000_000, 100), [subscribe]).packets).toEqual([subscribe])
     const publish = mqtt.generate(
       {
         cmd: 'publish',
@@ -211,8 +213,8 @@ describe('the scanner', () => {
       },
       { protocolVersion: 5 },
     )
-    expect(scan(scanner(5, 1_000_000, 100), [publish]).fault).toBe(0x95)
-    expect(scan(scanner(5, 1_000_000, 300), [publish]).packets).toEqual([publish])
+    expect(scan(scanner(5, 1_000_000, 100, 100), [publish]).fault).toBe(0x95)
+    expect(scan(scanner(5, 1_000_000, 100, 300), [publish]).packets).toEqual([publish])
   })
 
   test('a large PUBLISH without a payload is whole once its head is there', () => {
@@ -299,7 +301,7 @@ describe('properties', () => {
     ['an unknown id', PUBLISH, [2, 0x04, 0], 0x81],
     ['an id of two bytes', PUBLISH, [3, 0x81, 1, 0], 0x81],
     ['an alias twice', PUBLISH, [6, 0x23, 0, 1, 0x23, 0, 2], 0x82],
-    ['one of another packet', PUBLISH, [5, 0x11, 0, 0, 0, 1], 0x82],
+    ['one of another packet', PUBLISH, [5, 0x11, 0, 0, 0, 1], 0x81],
     ['a Subscription Identifier of a client', PUBLISH, [2, 0x0b, 1], 0x82],
     ['a value that the section cuts off', PUBLISH, [2, 0x23, 0], 0x81],
     ['Payload Format Indicator 2', PUBLISH, [2, 0x01, 2], 0x82],
@@ -308,7 +310,7 @@ describe('properties', () => {
     ['Receive Maximum 0', CONNECT, [3, 0x21, 0, 0], 0x82],
     ['Maximum Packet Size 0', CONNECT, [5, 0x27, 0, 0, 0, 0], 0x82],
     ['Request Problem Information 2', CONNECT, [2, 0x17, 2], 0x82],
-    ['Topic Alias in CONNECT', CONNECT, [3, 0x23, 0, 1], 0x82],
+    ['Topic Alias in CONNECT', CONNECT, [3, 0x23, 0, 1], 0x81],
     ['Subscription Identifier 0', SUBSCRIBE, [2, 0x0b, 0], 0x82],
     ['Subscription Identifier of 4 bytes', SUBSCRIBE, [5, 0x0b, 0xff, 0xff, 0xff, 0x7f], 0],
   ])('%s', (_, packetType, bytes, code) => {
