@@ -11,6 +11,7 @@ import {
   judgeWill,
   refuseToken,
 } from '../gate.ts'
+import type { Visit } from '../shares/reception.ts'
 import type { Identity, Verification, Verifier } from '../tokens/verifier.ts'
 import type { Arrival } from '../transport/byte_stream.ts'
 import { type Connect, writeRefusal } from '../wire/connect_codec.ts'
@@ -22,7 +23,6 @@ import {
   SUCCESS,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
-import type { Visit } from './reception.ts'
 import { type ShadowEvents, willInShadow } from './shadow.ts'
 
 /** Parts that the admission of a CONNECT needs. */

@@ -4,7 +4,7 @@
 // place among them. The sockets are listen.ts's.
 
 /** Reasons for which a connection finds no room. */
-export type CapacityRefusal = 'too_many' | 'too_many_from_address'
+export type CapacityRefusal = 'too_many' | 'too_many_from_address' | 'memory_full'
 
 export type CapacityLimits = {
   connectionsMax: number
@@ -12,6 +12,7 @@ export type CapacityLimits = {
   connectionsPerAddress: number
   /** Connections whose CONNECT was not judged yet. */
   unprovenMax: number
+  isMemoryFull: () => boolean
 }
 
 /** A connection, as far as it can be closed. */
@@ -36,6 +37,7 @@ export class Capacity {
    */
   take(address: string, connection: Closable, isBalancer = false): Seat | CapacityRefusal {
     const { connectionsMax, unprovenMax } = this.limits
+    if (this.limits.isMemoryFull()) return 'memory_full'
     const source = sourceOf(address)
     if (!isBalancer && !this.#admits(source)) return 'too_many_from_address'
     if (this.#open >= connectionsMax || this.#unproven.count >= unprovenMax) {
