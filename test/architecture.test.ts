@@ -228,14 +228,18 @@ test('a folder has at most 20 source files beside each other, a file at most 500
 /** Rooms and files of mProxy from the top down; config.ts and what it reads are its ground. */
 const PROXY_FLOORS = [
   'index.ts',
+  'explain.ts',
   'operation',
   'session',
+  'shares',
   'gate.ts',
   'transport',
   'tokens',
   'wire',
   'config.ts',
   'issuers_file.ts',
+  'limit_variables.ts',
+  'variables.ts',
   'addresses.ts',
 ]
 
@@ -260,6 +264,7 @@ test('each room of mProxy opens with a plate, and its main file names the other 
     tokens: 'verifier.ts',
     transport: 'listen.ts',
     session: 'session.ts',
+    shares: 'reception.ts',
     operation: 'metrics.ts',
   }
   const rooms = PROXY_FLOORS.filter((floor) => !floor.endsWith('.ts'))

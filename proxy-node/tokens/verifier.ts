@@ -27,7 +27,7 @@ const LEEWAY = 30
 const ACCESS_TOKEN = 'at+jwt' // RFC 9068 §4
 /** A small one, which names its rules by reference. */
 const REFERENCE_TOKEN = 'atr+jwt'
-const TYPES = [ACCESS_TOKEN, REFERENCE_TOKEN]
+export const TOKEN_TYPES = [ACCESS_TOKEN, REFERENCE_TOKEN]
 
 /** In whose name a token speaks, and what it permits until when. */
 export type Identity = {
@@ -109,7 +109,7 @@ export type VerifierOptions = {
 export function createVerifier(options: VerifierOptions): Verifier {
   const { others = [], clientIdRule = 'subject', now, ...parts } = options
   const main: Trust = { ...parts, bound: undefined }
-  const prefixes = others.map(({ bound }) => prefixOf(bound))
+  const terms = { prefixes: others.map(({ bound }) => prefixOf(bound)), clientIdRule }
 
   /** The issuer that the token says it is of, which its signature must then prove. */
   function trustFor(jws: Jws): Trust {
@@ -125,34 +125,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (typeof key === 'string') return refuse(key)
     const claims = parseObject(jws.payload)
     if (claims === undefined) return refuse('malformed')
-    const verification = judgeRead(trust, jws.typ, claims, key.thumbprint)
+    const verification = judgeContent(jws.typ, claims, trust, terms, now(), key.thumbprint)
     if (!verification.ok || verification.identity.status === undefined) return verification
     // Last, so that only a token that counts in all else makes mProxy ask for a list.
     const standing = statusLists.judge(verification.identity.status)
     return STATUS_REFUSALS[standing] ? refuse(STATUS_REFUSALS[standing]) : verification
-  }
-
-  function judgeRead(
-    trust: Trust,
-    typ: string,
-    claims: Record<string, unknown>,
-    by: string,
-  ): Verification {
-    const { policies, bound } = trust
-    const at = now() / 1000
-    if (typ === ACCESS_TOKEN) {
-      const rules = bound === undefined ? claims['acl'] : boundRules(claims['acl'], bound.topics)
-      const reading = parseAcl(rules)
-      const acl = 'fault' in reading ? null : reading.acl
-      return judgeClaims(claims, acl, trust, { prefixes, clientIdRule }, at, by)
-    }
-    const hash = policyOf(claims)
-    if (hash === null) return refuse('malformed')
-    if (policies.find(hash) === undefined) return refuse('policy_unavailable')
-    const whole = expandClaims(claims, policies, bound?.topics)
-    return whole === null
-      ? refuse('bad_acl')
-      : judgeClaims(whole.claims, whole.acl, trust, { prefixes, clientIdRule }, at, by)
   }
 
   /** Once more, when the document that the token names is here. */
@@ -166,7 +143,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   return {
     verify(token) {
-      const jws = readJws(token, TYPES, TOKEN_MAX)
+      const jws = readJws(token, TOKEN_TYPES, TOKEN_MAX)
       if (typeof jws === 'string') return refuse(jws)
       const trust = trustFor(jws)
       const { jwks } = trust
@@ -207,14 +184,47 @@ const prefixOf = (bound: Bound | undefined): string =>
 
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
 
+/** The parts of a trust that the content of a token is judged by. */
+export type ContentTrust = Pick<Trust, 'issuer' | 'audience' | 'bound'> & {
+  policies: Pick<Policies, 'find'>
+}
+
+/**
+ * Judges all that a token says, once its signature is good. `explain.ts` asks it too, about tokens
+ * that it holds against no key. `at` is in epoch milliseconds.
+ */
+export function judgeContent(
+  typ: string,
+  claims: Record<string, unknown>,
+  trust: ContentTrust,
+  terms: NameTerms,
+  at: number,
+  by: string,
+): Verification {
+  const { policies, bound } = trust
+  if (typ === ACCESS_TOKEN) {
+    const rules = bound === undefined ? claims['acl'] : boundRules(claims['acl'], bound.topics)
+    const reading = parseAcl(rules)
+    const acl = 'fault' in reading ? null : reading.acl
+    return judgeClaims(claims, acl, trust, terms, at / 1000, by)
+  }
+  const hash = policyOf(claims)
+  if (hash === null) return refuse('malformed')
+  if (policies.find(hash) === undefined) return refuse('policy_unavailable')
+  const whole = expandClaims(claims, policies, bound?.topics)
+  return whole === null
+    ? refuse('bad_acl')
+    : judgeClaims(whole.claims, whole.acl, trust, terms, at / 1000, by)
+}
+
 /** Terms about MQTT client ids: prefixes of other issuers, and the rule for applications. */
-type NameTerms = { prefixes: readonly string[]; clientIdRule: ClientIdRule }
+export type NameTerms = { prefixes: readonly string[]; clientIdRule: ClientIdRule }
 
 /** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
   claims: Record<string, unknown>,
   acl: Acl | null,
-  { issuer, audience, bound }: Trust,
+  { issuer, audience, bound }: Omit<ContentTrust, 'policies'>,
   { prefixes, clientIdRule }: NameTerms,
   at: number,
   signed_by: string,

@@ -121,4 +121,22 @@ export const CLIENT_NAMES: readonly Guard[] = [
     test: 'proxy-node/session/shadow',
     title: 'outside of it nothing is observed',
   },
+  {
+    name: 'explain-by-the-right-document',
+    attack: 'an explanation by the rules of another document than the token names',
+    file: 'proxy-node/explain.ts',
+    from: "createHash('sha256').update(one).digest('base64url') === hash",
+    to: "one !== ''",
+    test: 'host/mproxy_explain',
+    title: 'must be the one that it names',
+  },
+  {
+    name: 'explain-all-faults-of-a-token',
+    attack: 'an explanation that says allowed for a token that has run out',
+    file: 'proxy-node/explain.ts',
+    from: '    faults.push(reason)\n',
+    to: '    if (faults.length > 9) faults.push(reason)\n',
+    test: 'host/mproxy_explain',
+    title: 'and its rules all the same',
+  },
 ]
