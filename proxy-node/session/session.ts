@@ -3,7 +3,7 @@
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
 //   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
 //   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
-//   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: last bytes to a peer
+//   ahead.ts: bytes before CONNACK; closing.ts: last bytes to a peer; stamp.ts: the sender named
 //   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; turns.ts, allowance.ts: shares
 //   reception.ts, rates.ts: how soon and how often clients come in; events.ts: what others hear
 // Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines

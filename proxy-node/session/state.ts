@@ -9,6 +9,7 @@ import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wir
 import type { Ending, SessionCounts, SessionEvents } from './events.ts'
 import type { Outlet } from './outlet.ts'
 import { RefusedDeliveries } from './refused_deliveries.ts'
+import { stampFor } from './stamp.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /** Terms that client, mProxy and broker agreed on at CONNECT. */
@@ -77,6 +78,8 @@ export class SessionState {
   readonly inFlight = new Set<number>()
   readonly subscriptions = new Subscriptions()
   readonly refusedDeliveries: RefusedDeliveries
+  /** The user property that goes onto each PUBLISH of the client, if any. */
+  readonly stamp: Buffer | null
   /** PINGREQ packets of mProxy that the broker has not answered. */
   ownPings = 0
 
@@ -97,6 +100,7 @@ export class SessionState {
     this.limits = ways.limits
     this.events = ways.events
     this.counts = ways.counts
+    this.stamp = stampFor(identity, agreement.version, ways.limits)
     this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
   }
 
