@@ -49,6 +49,7 @@ import {
 } from '../wire/subscribe_codec.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
 import { publishInShadow, subscribeInShadow } from './shadow.ts'
+import { STAMP_PREFIX } from './stamp.ts'
 import { IN_FLIGHT, PENDING, type SessionState, VERIFYING } from './state.ts'
 
 /** Filters that are judged between two looks at the clock. */
@@ -159,16 +160,18 @@ export class FromClient {
       return
     }
 
+    // The broker may know no topic of this alias, or another one: then the topic is named.
+    const isUnknownAlias = view.topicLength === 0 && this.#brokerAliases[alias] !== topic
+    const name = isUnknownAlias ? topic : undefined
+    const { stamp } = this.#state
     let bytes: Buffer | null = null
-    if (code === SUCCESS && alias !== 0) {
-      if (view.topicLength === 0 && this.#brokerAliases[alias] !== topic) {
-        // The broker knows no topic of this alias, or another one: name the topic.
-        bytes = writeWithTopic(scanner, topic)
-        const size = scanner.total + bytes.length - (scanner.end - scanner.start)
-        if (size > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
-      }
-      if (code === SUCCESS) this.#brokerAliases[alias] = topic
+    if (code === SUCCESS && (stamp !== null || name !== undefined)) {
+      if (stamp !== null) bytes = view.withStamp(scanner, name, STAMP_PREFIX, stamp)
+      else bytes = writeWithTopic(scanner, topic)
+      const size = scanner.total + bytes.length - (scanner.end - scanner.start)
+      if (size > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
     }
+    if (code === SUCCESS && alias !== 0) this.#brokerAliases[alias] = topic
     if (code !== SUCCESS) {
       this.#refusedPublishes.refuse(qos, packetId, code)
       return
@@ -338,7 +341,7 @@ export class FromClient {
       this.#state.fail(auth.fault)
       return
     }
-    // [MQTT-4.12.0-6], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
+    // [MQTT-4.12.0-7], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
     if (method === undefined || auth.method !== method || auth.reason !== REAUTHENTICATE) {
       this.#state.fail(PROTOCOL_ERROR)
       return
