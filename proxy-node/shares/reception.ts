@@ -22,7 +22,7 @@ const WAIT_FIRST = 100
 const WAIT_DOUBLES = 4
 
 export class Reception {
-  readonly #limits: ReceptionLimits
+  readonly #limits: () => ReceptionLimits
   readonly #refusals: Rates
   readonly #connects: Rates
   /** How many sessions each principal has, and each MQTT client of it. */
@@ -30,16 +30,17 @@ export class Reception {
   readonly #clients = new Map<string, number>()
   readonly #onDelay: (source: string) => void
 
-  constructor(limits: ReceptionLimits, onDelay: (source: string) => void) {
+  /** `limits` may change. */
+  constructor(limits: () => ReceptionLimits, onDelay: (source: string) => void) {
     this.#limits = limits
-    this.#refusals = new Rates(limits.refused_connects_per_address)
-    this.#connects = new Rates(limits.connects_per_principal)
+    this.#refusals = new Rates(() => limits().refused_connects_per_address)
+    this.#connects = new Rates(() => limits().connects_per_principal)
     this.#onDelay = onDelay
   }
 
   /** Milliseconds that a CONNECT from this address has to wait. */
   waitOf(source: string): number {
-    const { refused_connects_per_address: free } = this.#limits
+    const { refused_connects_per_address: free } = this.#limits()
     if (free === 0) return 0
     const beyond = this.#refusals.level(source) - free
     return beyond <= 0 ? 0 : Math.min(WAIT_MAX, WAIT_FIRST * 2 ** (beyond / WAIT_DOUBLES))
@@ -56,12 +57,12 @@ export class Reception {
   }
 
   noteRefusal(source: string): void {
-    if (this.#limits.refused_connects_per_address > 0) this.#refusals.rise(source)
+    if (this.#limits().refused_connects_per_address > 0) this.#refusals.rise(source)
   }
 
   /** Counts one more session until leave(), or says why there may be none. */
   enter(principal: string, clientId: string): GateRefusal | null {
-    const { connects_per_principal, sessions_per_principal } = this.#limits
+    const { connects_per_principal, sessions_per_principal } = this.#limits()
     if (connects_per_principal > 0) {
       if (this.#connects.level(principal) + 1 > connects_per_principal) {
         return { ok: false, code: CONNECTION_RATE_EXCEEDED, reason: 'too_many_connects' }

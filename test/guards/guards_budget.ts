@@ -218,4 +218,13 @@ export const BUDGETS: readonly Guard[] = [
     test: 'proxy-node/shares/reception',
     title: 'leave turns to everybody else',
   },
+  {
+    name: 'limits-that-change',
+    attack: 'a limit that an operator lowers against an attack, which waits for the next start',
+    file: 'proxy-node/live_settings.ts',
+    from: '  running.reception = next.reception\n',
+    to: '',
+    test: 'proxy-node/transport/crowd',
+    title: 'limits may change while sessions are open',
+  },
 ]

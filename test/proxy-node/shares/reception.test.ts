@@ -20,7 +20,10 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('CONNECTs that come at once', () => {
   test('leave turns to everybody else between them', async () => {
-    const reception = new Reception(limits, () => {})
+    const reception = new Reception(
+      () => limits,
+      () => {},
+    )
     const count = 200
     let judged = 0
     const all = Array.from({ length: count }, async () => {
@@ -39,7 +42,10 @@ describe('CONNECTs that come at once', () => {
 
 describe('an address that is refused', () => {
   test('waits longer and longer, and no other does', () => {
-    const reception = new Reception(limits, () => {})
+    const reception = new Reception(
+      () => limits,
+      () => {},
+    )
     const waits: number[] = []
     for (let i = 0; i < 60; i++) {
       waits.push(reception.waitOf('bad'))
@@ -54,7 +60,7 @@ describe('an address that is refused', () => {
 })
 
 test('rates of more names than there is room for keep the newest', () => {
-  const rates = new Rates(1_000)
+  const rates = new Rates(() => 1000)
   for (let i = 0; i < 5; i++) rates.rise('often')
   for (let i = 0; i < 12_000; i++) rates.rise(`once-${i}`)
   expect(rates.level('once-11999')).toBeGreaterThan(0)
