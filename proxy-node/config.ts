@@ -2,9 +2,9 @@
 // All faults are found before anything is said about them, each with the name of the variable, the
 // problem and an example. A fault never repeats a password. An empty variable is as if absent.
 //
-// A new variable is one entry of PROXY_VARIABLES, and one line where its value goes: in
-// `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES,
-// and a test compares them.
+// A new variable is one entry of PROXY_VARIABLES (of limits: LIMIT_VARIABLES), and one line where
+// its value goes: in `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from
+// PROXY_VARIABLES, and a test compares them.
 
 import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
@@ -21,6 +21,22 @@ import {
   readMetricsAddress,
 } from './addresses.ts'
 import { type ForeignIssuer, readAudience, readIssuersFile } from './issuers_file.ts'
+import {
+  LIMIT_VARIABLES,
+  type ReceptionLimits,
+  receptionOf,
+  type ShareLimits,
+  sharesOf,
+} from './limit_variables.ts'
+import {
+  choice,
+  number,
+  optional,
+  required,
+  type Variable,
+  wholeNumber,
+  withDefault,
+} from './variables.ts'
 
 export type ProxyConfig = {
   issuer: string
@@ -42,6 +58,8 @@ export type ProxyConfig = {
   /** undefined: half of the connections */
   unprovenMax: number | undefined
   reception: ReceptionLimits
+  /** Megabytes; undefined: 90 % of what the process may have. */
+  memoryMax: number | undefined
   limits: SessionLimits
   /** milliseconds */
   drainTimeout: number
@@ -52,16 +70,7 @@ export type ProxyConfig = {
   statusFailOpen: boolean
 }
 
-export type ReceptionLimits = {
-  /** In a minute, from one address, answered at once; 0 for all. */
-  refused_connects_per_address: number
-  /** In a minute; 0: no limit. */
-  connects_per_principal: number
-  /** At once; 0: no limit. */
-  sessions_per_principal: number
-}
-
-export type SessionLimits = {
+export type SessionLimits = ShareLimits & {
   /** From accept to the last byte of CONNECT. */
   connect_timeout_ms: number
   /** Largest CONNECT, fixed header included. */
@@ -76,10 +85,6 @@ export type SessionLimits = {
   subscriptions_per_packet: number
   /** Filters a session may hold at once, or give back in one UNSUBSCRIBE. */
   subscriptions_max: number
-  /** Filters that are refused in a minute, from which on the session ends; 0: no limit. */
-  refused_filters_per_minute: number
-  /** Tokens that a session may bring in a minute, each of which is verified; 0: no limit. */
-  reauthentications_per_minute: number
   /** SUBSCRIBE and UNSUBSCRIBE packets the broker has not answered; more wait unread. */
   inflight_subscribes_max: number
   topic_levels_max: number
@@ -110,8 +115,6 @@ export type SessionLimits = {
   upstream_dialect: 'mqtt' | 'rabbitmq'
   /** Versions of MQTT that the broker speaks. */
   upstream_versions: 'all' | '3.1.1'
-  /** Bytes waiting in one direction at which its source is no longer read. */
-  buffer_high_water: number
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
   write_stall_timeout_ms: number
   /** Time to reach a broker, and then time for its CONNACK. */
@@ -121,79 +124,6 @@ export type SessionLimits = {
 }
 
 // --- The variables ---
-
-type Description<T> = {
-  /** Words for the page, in Markdown. */
-  readonly meaning: string
-  /** A value that reads well, for a fault and for the page. */
-  readonly example: string
-  /** The value of a text, or the problem with it. */
-  readonly read: (text: string) => Reading<T>
-}
-
-/** One variable: all that mProxy and its page know about it. */
-export type Variable<T> = Description<T> & {
-  /** The text that counts without one; undefined: none, and `remark` says which value holds. */
-  readonly default: string | undefined
-  /** In words, beside the default or in its place. */
-  readonly remark: string
-  /** The value without a text, or the fault. */
-  readonly absent: Reading<T>
-}
-
-/** `text` counts where the environment says nothing. */
-const withDefault = <T>(text: string, remark: string, of: Description<T>): Variable<T> => ({
-  ...of,
-  default: text,
-  remark,
-  absent: of.read(text),
-})
-
-/** Without a text the value is undefined, whose meaning `remark` says. */
-const optional = <T>(remark: string, of: Description<T>): Variable<T | undefined> => ({
-  ...of,
-  default: undefined,
-  remark,
-  absent: { value: undefined },
-})
-
-const required = <T>(remark: string, of: Description<T>): Variable<T> => ({
-  ...of,
-  default: undefined,
-  remark: `required${remark}`,
-  absent: { problem: 'is required and was not set' },
-})
-
-/** A whole number; the example of one with a default is the default. */
-const wholeNumber =
-  (least: number, most: number) =>
-  (text: string): Reading<number> => {
-    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-    if (value >= least && value <= most) return { value }
-    return { problem: `${quote(text)} is not a whole number from ${least} to ${most}` }
-  }
-
-const number = (
-  value: number,
-  [least, most]: readonly [number, number],
-  meaning: string,
-  remark = '',
-): Variable<number> => {
-  const text = String(value)
-  return withDefault(text, remark, { example: text, meaning, read: wholeNumber(least, most) })
-}
-
-/** The first of the two is the default. */
-const choice = <T extends string>([usual, other]: readonly [T, T], meaning: string): Variable<T> =>
-  withDefault<T>(usual, '', {
-    example: usual,
-    meaning,
-    read: (text) => {
-      if (text === usual) return { value: usual }
-      if (text === other) return { value: other }
-      return { problem: `${quote(text)} is neither ${usual} nor ${other}` }
-    },
-  })
 
 const LISTEN = 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
 
@@ -264,7 +194,7 @@ const TABLE = {
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
     meaning:
-      'where `/metrics`, `/healthz` and `/readyz` (`ready`, `keys`, `broker`, `draining`) are; ' +
+      'where `/metrics`, `/healthz` and `/readyz` (`ready`, `keys`, `broker`, `memory`, `draining`) are; ' +
       '`off` for nowhere',
     read: readMetricsAddress,
   }),
@@ -285,40 +215,7 @@ const TABLE = {
     [1024, 268_435_460],
     'largest packet of a connected client, up to 268435460',
   ),
-  MQTT_CONNECTIONS_MAX: optional("half the process's descriptors", {
-    example: '10000',
-    meaning: 'connections at once',
-    read: wholeNumber(1, 1_000_000),
-  }),
-  MQTT_CONNECTIONS_PER_ADDRESS: number(
-    0,
-    [0, 1_000_000],
-    'connections at once from one address',
-    'no limit',
-  ),
-  MQTT_CONNECTIONS_UNPROVEN_MAX: optional('half the connections', {
-    example: '1000',
-    meaning:
-      'connections at once whose CONNECT was not judged yet; for one more, the oldest of the ' +
-      'address that has most of them is closed',
-    read: wholeNumber(1, 1_000_000),
-  }),
-  MQTT_REFUSED_CONNECTS_PER_ADDRESS: number(
-    60,
-    [0, 1_000_000],
-    'CONNECTs in a minute from one address that are refused at once; further ones from there, ' +
-      'good ones too, wait up to 2 seconds before they are judged. 0: none waits',
-  ),
-  MQTT_CONNECTS_PER_PRINCIPAL: number(
-    300,
-    [0, 1_000_000],
-    'CONNECTs in a minute of one device, person or application; more are refused (0x9F). 0: no limit',
-  ),
-  MQTT_SESSIONS_PER_PRINCIPAL: number(
-    100,
-    [0, 1_000_000],
-    'sessions at once of one device, person or application; more are refused (0x97). 0: no limit',
-  ),
+  ...LIMIT_VARIABLES,
   MQTT_SESSION_EXPIRY_MAX: optional('no limit', {
     example: '86400',
     meaning: 'longest Session Expiry Interval that a client of MQTT 5 gets, in seconds',
@@ -329,22 +226,6 @@ const TABLE = {
     [0, 65_535],
     'longest Keep Alive, in seconds; MQTT 5 clients learn it from CONNACK',
     'as clients say',
-  ),
-  MQTT_SUBSCRIPTIONS_MAX: number(
-    4096,
-    [1, 1_000_000],
-    'topic filters that one session may ask for and hold',
-  ),
-  MQTT_REFUSED_FILTERS_PER_MINUTE: number(
-    5000,
-    [0, 1_000_000],
-    'topic filters that one session may be refused in a minute; more end it (0x97). 0: no limit',
-  ),
-  MQTT_REAUTHENTICATIONS_PER_MINUTE: number(
-    20,
-    [0, 100_000],
-    'new tokens that one session may bring in a minute, by AUTH or `$allauth/token`; more end it ' +
-      '(0x97). 0: no limit',
   ),
   MQTT_FILTERS_PER_SUBSCRIBE: number(
     1024,
@@ -422,7 +303,6 @@ const FIXED_LIMITS = {
   inflight_subscribes_max: 64,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
-  buffer_high_water: 65_536,
   broker_timeout_ms: 10_000,
   close_grace_ms: 1000,
 }
@@ -482,11 +362,8 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
       unprovenMax: values.MQTT_CONNECTIONS_UNPROVEN_MAX,
-      reception: {
-        refused_connects_per_address: values.MQTT_REFUSED_CONNECTS_PER_ADDRESS,
-        connects_per_principal: values.MQTT_CONNECTS_PER_PRINCIPAL,
-        sessions_per_principal: values.MQTT_SESSIONS_PER_PRINCIPAL,
-      },
+      reception: receptionOf(values),
+      memoryMax: values.MQTT_MEMORY_MAX,
       limits: limitsOf(values),
       drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
       stateFolder: values.STATE_DIR,
@@ -498,6 +375,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
 
 const limitsOf = (values: Values): SessionLimits => ({
   ...FIXED_LIMITS,
+  ...sharesOf(values),
   connect_timeout_ms: 1000 * values.MQTT_CONNECT_TIMEOUT,
   connect_packet_max: values.MQTT_CONNECT_MAX_BYTES,
   ahead_max: values.MQTT_AHEAD_MAX_BYTES,
@@ -507,8 +385,6 @@ const limitsOf = (values: Values): SessionLimits => ({
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
   subscriptions_per_packet: values.MQTT_FILTERS_PER_SUBSCRIBE,
   topic_levels_max: values.MQTT_TOPIC_LEVELS_MAX,
-  refused_filters_per_minute: values.MQTT_REFUSED_FILTERS_PER_MINUTE,
-  reauthentications_per_minute: values.MQTT_REAUTHENTICATIONS_PER_MINUTE,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,

@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
 import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
+import { findMemoryMax, guardMemory } from './operation/memory_guard.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
 import {
@@ -23,8 +24,8 @@ import {
   reportState,
 } from './operation/reports.ts'
 import { watchShadow } from './operation/shadow_record.ts'
-import { Reception, Visit } from './session/reception.ts'
 import { Session } from './session/session.ts'
+import { Reception, Visit } from './shares/reception.ts'
 import { openStateFolder } from './tokens/state_folder.ts'
 import type { Withdrawal } from './tokens/status_lists.ts'
 import { closeTrust, openTrusts, startTrust } from './tokens/trust.ts'
@@ -102,13 +103,20 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     for (const session of orphans) session.revoke()
   }
 
+  const memoryMax = config.memoryMax === undefined ? findMemoryMax() : config.memoryMax * 2 ** 20
+  const memory = guardMemory(memoryMax, (isFull, megabytes) => {
+    metrics.memoryChanged(isFull)
+    log(isFull ? 'memory_full' : 'memory_free', { megabytes, of: Math.round(memoryMax / 2 ** 20) })
+  })
+
   async function readiness(): Promise<Readiness> {
     const keys = main.jwks.isUsable()
     const isReachable = await broker.isReachable()
     return {
-      ready: keys && isReachable && !isDraining,
+      ready: keys && isReachable && !isDraining && !memory.isFull(),
       keys,
       broker: isReachable,
+      memory: !memory.isFull(),
       draining: isDraining,
     }
   }
@@ -129,6 +137,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     {
       connectionsMax,
       connectionsPerAddress: config.connectionsPerAddress,
+      isMemoryFull: memory.isFull,
       unprovenMax: config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
     },
     () => onRefused('crowded_out'),
@@ -189,6 +198,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
       shadow.close()
       for (const trust of trusts.all) closeTrust(trust)
+      memory.close()
       await state.written()
       await metricsServer?.close()
       log('stopped')

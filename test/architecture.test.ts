@@ -231,12 +231,15 @@ const PROXY_FLOORS = [
   'explain.ts',
   'operation',
   'session',
+  'shares',
   'gate.ts',
   'transport',
   'tokens',
   'wire',
   'config.ts',
   'issuers_file.ts',
+  'limit_variables.ts',
+  'variables.ts',
   'addresses.ts',
 ]
 
@@ -261,6 +264,7 @@ test('each room of mProxy opens with a plate, and its main file names the other 
     tokens: 'verifier.ts',
     transport: 'listen.ts',
     session: 'session.ts',
+    shares: 'reception.ts',
     operation: 'metrics.ts',
   }
   const rooms = PROXY_FLOORS.filter((floor) => !floor.endsWith('.ts'))

@@ -1,5 +1,5 @@
 // Numbers, states and log lines of mProxy for its operator.
-//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz
+//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz; memory_guard.ts: room
 //   shadow_record.ts: topics that were used in shadow mode
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
@@ -10,6 +10,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
+import { IN_FLIGHT, PACED, PENDING, PUT_OFF, SINK_FULL, VERIFYING } from '../session/state.ts'
 import type { Jwks, Refresh } from '../tokens/jwks.ts'
 import type { Policies, PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
@@ -23,6 +24,8 @@ export type Metrics = {
   connectionOpened(transport: Transport): void
   connectionClosed(transport: Transport): void
   connectionRefused(reason: AcceptRefusal): void
+  /** No connection is let in while it is full. */
+  memoryChanged(isFull: boolean): void
   /** A CONNECT waits, since too many from its address were refused. */
   connectDelayed(): void
   jwksRefreshed(refresh: Refresh): void
@@ -76,6 +79,11 @@ export function createMetrics(): Metrics {
     name: 'mproxy_connections_dropped_total',
     help: 'Client connections that were closed before they became a session, by reason',
     labelNames: ['reason'],
+    registers,
+  })
+  const memoryFull = new Gauge({
+    name: 'mproxy_memory_full',
+    help: '1 while no connection is let in, since the memory is full',
     registers,
   })
   const delays = new Counter({
@@ -156,6 +164,20 @@ export function createMetrics(): Metrics {
     clientBytes: 0,
     brokerBytes: 0,
   }
+  const pauses = new Map<number, number>()
+  countAtScrape(
+    'mproxy_client_pauses_total',
+    'Times that a client was not read, by reason',
+    'reason',
+    {
+      buffer: () => pauses.get(SINK_FULL) ?? 0,
+      token: () => pauses.get(VERIFYING) ?? 0,
+      subscriptions: () => pauses.get(PENDING) ?? 0,
+      turn: () => pauses.get(PUT_OFF) ?? 0,
+      in_flight: () => pauses.get(IN_FLIGHT) ?? 0,
+      rate: () => pauses.get(PACED) ?? 0,
+    },
+  )
   countAtScrape('mproxy_publishes_total', 'PUBLISH packets of clients, by decision', 'decision', {
     allowed: () => counts.publishAllowed,
     denied: () => counts.publishDenied,
@@ -228,6 +250,9 @@ export function createMetrics(): Metrics {
     tokenReplaced() {
       reauthentications.inc()
     },
+    clientPaused(why) {
+      pauses.set(why, (pauses.get(why) ?? 0) + 1)
+    },
     publishAllowed(bytes) {
       counts.publishAllowed++
       counts.publishBytes += bytes
@@ -267,6 +292,9 @@ export function createMetrics(): Metrics {
     },
     connectionRefused(reason) {
       drops.inc({ reason })
+    },
+    memoryChanged(isFull) {
+      memoryFull.set(isFull ? 1 : 0)
     },
     connectDelayed() {
       delays.inc()

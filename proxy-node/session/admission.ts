@@ -4,6 +4,7 @@
 
 import type { SessionLimits } from '../config.ts'
 import { findToken, type GateRefusal, judgeConnect, judgeWill, refuseToken } from '../gate.ts'
+import type { Visit } from '../shares/reception.ts'
 import type { Identity, Verification, Verifier } from '../tokens/verifier.ts'
 import { type Connect, writeRefusal } from '../wire/connect_codec.ts'
 import {
@@ -14,7 +15,6 @@ import {
   SUCCESS,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
-import type { Visit } from './reception.ts'
 import { type ShadowEvents, willInShadow } from './shadow.ts'
 import { stampWill } from './stamp.ts'
 

@@ -12,6 +12,7 @@ import {
   judgeSubscribe,
   TOKEN_TOPIC,
 } from '../gate.ts'
+import { MinuteAllowance } from '../shares/allowance.ts'
 import type { Verification } from '../tokens/verifier.ts'
 import { readAuth, writeAuth } from '../wire/auth_codec.ts'
 import { readDisconnect } from '../wire/disconnect_codec.ts'
@@ -46,11 +47,10 @@ import {
   writeAllowed,
   writeAnswer,
 } from '../wire/subscribe_codec.ts'
-import { MinuteAllowance } from './allowance.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
 import { publishInShadow, subscribeInShadow } from './shadow.ts'
 import { STAMP_PREFIX } from './stamp.ts'
-import { PENDING, type SessionState, VERIFYING } from './state.ts'
+import { IN_FLIGHT, PENDING, type SessionState, VERIFYING } from './state.ts'
 
 /** Filters that are judged between two looks at the clock. */
 const FILTERS_AT_ONCE = 16
@@ -182,6 +182,7 @@ export class FromClient {
     if (qos !== 0) {
       this.#state.inFlight.add(packetId)
       this.#refusedPublishes.forget(packetId)
+      this.#watchInFlight()
     }
     if (bytes) this.#state.toBroker.pass(bytes, 0, bytes.length, whole)
     else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, whole)
@@ -193,6 +194,13 @@ export class FromClient {
     this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, scanner.last)
   }
 
+  /** More waits unread until the broker has answered some. */
+  #watchInFlight(): void {
+    if (this.#state.inFlight.awaiting < this.#state.limits.inflight_max) return
+    this.#state.isInFlightFull = true
+    this.#state.flow.block(IN_FLIGHT)
+  }
+
   #acknowledge(scanner: Scanner, type: number): void {
     const ack = this.#ack
     const fault = ack.readFromClient(scanner, type)
@@ -202,7 +210,10 @@ export class FromClient {
     }
     if (type === PUBREL && this.#refusedPublishes.release(ack.packetId)) return
     this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
-    if (type === PUBREL) this.#state.inFlight.add(ack.packetId) // of an earlier connection perhaps
+    if (type === PUBREL) {
+      this.#state.inFlight.add(ack.packetId) // of an earlier connection perhaps
+      this.#watchInFlight()
+    }
     if (type === PUBACK) this.#state.refusedDeliveries.answer(1)
     else if (type === PUBREC) this.#state.refusedDeliveries.answer(2)
   }
@@ -324,7 +335,7 @@ export class FromClient {
       this.#state.fail(auth.fault)
       return
     }
-    // [MQTT-4.12.0-6], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
+    // [MQTT-4.12.0-7], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
     if (method === undefined || auth.method !== method || auth.reason !== REAUTHENTICATE) {
       this.#state.fail(PROTOCOL_ERROR)
       return

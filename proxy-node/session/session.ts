@@ -2,12 +2,12 @@
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
 //   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
-//   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
+//   state.ts, subscriptions.ts, in_flight.ts: memory of both directions; outlet.ts: the way out
 //   ahead.ts: bytes before CONNACK; closing.ts: last bytes to a peer; stamp.ts: the sender named
-//   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; turns.ts, allowance.ts: shares
-//   reception.ts, rates.ts: how soon and how often clients come in; events.ts: what others hear
-// Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
-// and numbers to operation/, which hears of a session through its events.
+//   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; events.ts: what others hear
+// Leaves decisions to gate.ts, how much is done at once to shares/, bytes to wire/, tokens to
+// tokens/, streams to transport/, log lines and numbers to operation/, which hears of a session
+// through its events.
 
 import type { Withdrawal } from '../tokens/status_lists.ts'
 import type { Identity } from '../tokens/verifier.ts'

@@ -7,6 +7,7 @@ import type { Identity, Verification } from '../tokens/verifier.ts'
 import type { Will } from '../wire/connect_codec.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
 import type { Ending, SessionCounts, SessionEvents } from './events.ts'
+import { InFlight } from './in_flight.ts'
 import type { Outlet } from './outlet.ts'
 import { RefusedDeliveries } from './refused_deliveries.ts'
 import { stampFor } from './stamp.ts'
@@ -41,6 +42,8 @@ export const SINK_FULL = 1
 export const VERIFYING = 2
 export const PENDING = 4
 export const PUT_OFF = 8
+export const IN_FLIGHT = 16
+export const PACED = 32
 
 /** Stops and resumes the reading of the client; relay.ts does it. `unblock` lets answers out. */
 export type Flow = {
@@ -75,7 +78,9 @@ export class SessionState {
   readonly events: SessionEvents
   readonly counts: SessionCounts
   /** Ids of the client's PUBLISH packets that the broker has not finished with. */
-  readonly inFlight = new Set<number>()
+  readonly inFlight = new InFlight()
+  /** The client is not read, since the broker has so many of them to answer. */
+  isInFlightFull = false
   readonly subscriptions = new Subscriptions()
   readonly refusedDeliveries: RefusedDeliveries
   /** The user property that goes onto each PUBLISH of the client, if any. */

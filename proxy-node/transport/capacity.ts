@@ -4,7 +4,7 @@
 // place among them. The sockets are listen.ts's.
 
 /** Reasons for which a connection finds no room. */
-export type CapacityRefusal = 'too_many' | 'too_many_from_address'
+export type CapacityRefusal = 'too_many' | 'too_many_from_address' | 'memory_full'
 
 export type CapacityLimits = {
   connectionsMax: number
@@ -12,6 +12,7 @@ export type CapacityLimits = {
   connectionsPerAddress: number
   /** Connections whose CONNECT was not judged yet. */
   unprovenMax: number
+  isMemoryFull: () => boolean
 }
 
 /** A connection, as far as it can be closed. */
@@ -33,6 +34,7 @@ export class Capacity {
   /** A place for the connection, or the reason why there is none. */
   take(address: string, connection: Closable): Seat | CapacityRefusal {
     const { connectionsMax, connectionsPerAddress, unprovenMax } = this.limits
+    if (this.limits.isMemoryFull()) return 'memory_full'
     const source = sourceOf(address)
     const fromThere = this.#bySource.get(source) ?? 0
     if (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress) {

@@ -62,7 +62,7 @@ export function readSubscriptions(
       if (at === end) return { fault: MALFORMED }
       const options = buffer[at]!
       at++
-      // [MQTT-3.8.3-5], 3.1.1 [MQTT-3-8.3-4]
+      // [MQTT-3.8.3-5], 3.1.1 [MQTT-3.8.3-4]
       if ((options & (version === 5 ? 0xc0 : 0xfc)) !== 0) return { fault: MALFORMED }
       if ((options & 3) === 3) return { fault: version === 5 ? PROTOCOL_ERROR : MALFORMED }
       if ((options & 0x30) === 0x30) return { fault: PROTOCOL_ERROR } // Retain Handling 3

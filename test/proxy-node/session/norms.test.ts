@@ -244,6 +244,22 @@ describe('a packet of MQTT 5', () => {
     expect(plain.connack.properties).not.toHaveProperty('responseInformation')
   })
 
+  test('that the topic of its alias would make too large for the broker is refused', async () => {
+    const topic = 't'.repeat(200)
+    const rules = [ok, allow('publish', topic, { qos: [2] })]
+    const { client, broker } = await open(5, rules, {
+      connack: { properties: { maximumPacketSize: 300, topicAliasMaximum: 1 } },
+    })
+    // Refused, so that the broker knows no topic of the alias.
+    const properties = { topicAlias: 1 }
+    client.send(publish(topic, { qos: 1, messageId: 1, properties }))
+    expect(codeOf(await client.next('puback'))).toBe(0x87)
+    const payload = 'p'.repeat(100)
+    client.send(publish('', { qos: 2, messageId: 2, payload, properties }), marker)
+    expect(codeOf(await client.next('pubrec'))).toBe(0x97)
+    expect((await broker.next('publish')).topic).toBe('ok')
+  })
+
   test('CONNACK with another Keep Alive is obeyed on both sides', async () => {
     const { client, broker } = await open(5, [], {
       connect: { keepalive: 600 },
