@@ -64,7 +64,8 @@ async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission
   const verification = await verifyInTime(parts, token.token)
   if (!verification.ok) return refuseToken(verification.reason)
   const { identity } = verification
-  const suffix = Buffer.from(parts.random(ID_BYTES)).toString('base64url')
+  const isNameless = connect.clientId === ''
+  const suffix = isNameless ? Buffer.from(parts.random(ID_BYTES)).toString('base64url') : ''
   const judgement = judgeConnect(connect, identity, suffix)
   if (judgement.ok && connect.will) {
     const { limits } = parts
@@ -81,14 +82,22 @@ async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission
 export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<Verification> {
   const { verifier, clientCertificate, limits } = parts
   const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
+  let verification: Verification | Promise<Verification>
+  try {
+    verification = verifier.verify(token, clientCertificate)
+  } catch {
+    return Promise.resolve(unavailable)
+  }
+  // As a rule all that it takes is in memory, and nothing is waited for.
+  if (!(verification instanceof Promise)) return Promise.resolve(verification)
+  const late = verification
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(unavailable), limits.connect_timeout_ms)
-    const settle = (verification: Verification) => {
+    const settle = (settled: Verification) => {
       clearTimeout(timer)
-      resolve(verification)
+      resolve(settled)
     }
-    const verify = async () => verifier.verify(token, clientCertificate)
-    verify().then(settle, () => settle(unavailable))
+    late.then(settle, () => settle(unavailable))
   })
 }
 
