@@ -140,6 +140,7 @@ const ROOM_PLATES = [
   'devices/bulk/routes.ts',
   'devices/certificates/routes.ts',
   'devices/claiming/claim_code.ts',
+  'devices/connections/routes.ts',
   'devices/self/routes.ts',
   'devices/getting_in/device_import.ts',
   'devices/listing/device_list.ts',
@@ -228,14 +229,20 @@ test('a folder has at most 20 source files beside each other, a file at most 500
 /** Rooms and files of mProxy from the top down; config.ts and what it reads are its ground. */
 const PROXY_FLOORS = [
   'index.ts',
+  'explain.ts',
   'operation',
   'session',
+  'shares',
   'gate.ts',
   'transport',
   'tokens',
   'wire',
+  'live_settings.ts',
   'config.ts',
   'issuers_file.ts',
+  'door_variables.ts',
+  'limit_variables.ts',
+  'variables.ts',
   'addresses.ts',
 ]
 
@@ -260,6 +267,7 @@ test('each room of mProxy opens with a plate, and its main file names the other 
     tokens: 'verifier.ts',
     transport: 'listen.ts',
     session: 'session.ts',
+    shares: 'reception.ts',
     operation: 'metrics.ts',
   }
   const rooms = PROXY_FLOORS.filter((floor) => !floor.endsWith('.ts'))

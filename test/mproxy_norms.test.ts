@@ -1,7 +1,7 @@
 // docs/mproxy.md has every normative statement of MQTT 3.1.1 and 5.0 once: in a row with its test,
 // or in a list with the reason why it is left to others.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { findTests, readRows } from './support/named_tests.ts'
@@ -125,6 +125,29 @@ test('the numbers are as many as the standards have', () => {
   expect([MQTT_3.length, MQTT_5.length]).toEqual([141, 251])
 })
 
+test('every row names a test, and every test that is named is there', () => {
+  const rows = readRows(page).filter((row) => !['test', '---'].includes(row.at(-1)!.trim()))
+  expect(rows.filter((row) => findTests([row]).count === 0)).toEqual([])
+  const { count, missing } = findTests(rows)
+  expect(missing).toEqual([])
+  console.log(`docs/mproxy.md: ${rows.length} rows, ${count} references to tests`)
+})
+
+test('the source cites statements that exist', () => {
+  const cited = ['proxy-node', 'policy'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => [
+        ...readFileSync(join(ROOT, folder, file), 'utf8').matchAll(/(3\.1\.1 )?\[MQTT-([^\]]+)\]/g),
+      ]),
+  )
+  const unknown = cited.filter(([, old, number = '']) => {
+    return !(old ? MQTT_3 : MQTT_5).includes(number)
+  })
+  expect(unknown.map(([citation]) => citation)).toEqual([])
+  expect(cited.length).toBeGreaterThan(50)
+})
+
 describe.each([
   ['MQTT 3.1.1', MQTT_3],
   ['MQTT 5.0', MQTT_5],
@@ -142,12 +165,5 @@ describe.each([
     const twice = named.filter((number, i) => named.indexOf(number) !== i)
     expect({ lacking, unknown, twice }).toEqual({ lacking: [], unknown: [], twice: [] })
     console.log(`${version}: ${rows.length} rows, ${statements.length} statements`)
-  })
-
-  test('each row has a test that is there', () => {
-    expect(rows.filter((row) => findTests([row]).count === 0)).toEqual([])
-    const { count, missing } = findTests(rows)
-    expect(missing).toEqual([])
-    console.log(`${version}: ${count} references to tests`)
   })
 })

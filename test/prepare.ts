@@ -14,6 +14,7 @@ const WANTED = [
   { program: 'curl', debian: 'curl' },
   { program: 'cc', debian: 'build-essential' },
   { program: 'aiosmtpd', debian: 'python3-aiosmtpd' },
+  { program: 'haproxy', debian: 'haproxy' },
 ]
 
 const onPath = (program: string) =>
@@ -36,6 +37,8 @@ if (missing.length > 0) {
     const options = {
       stdio: 'inherit',
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      // For paho alone nobody waits long where there is no network.
+      timeout: lacking().length > 0 ? undefined : 60_000,
     } as const
     spawnSync('apt-get', ['update', '-q'], options)
     spawnSync('sh', ['-c', install], options)

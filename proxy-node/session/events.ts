@@ -108,6 +108,8 @@ export type SessionEvents = {
   /** In shadow mode alone; of deliveries those alone that the rules do not allow. */
   observed(seen: Observation): void
   // ---
+  /** The client is not read from now on; `why` is a reason of state.ts. */
+  clientPaused(why: number): void
   publishAllowed(bytes: number): void
   publishDenied(): void
   subscribeAllowed(filters: number): void

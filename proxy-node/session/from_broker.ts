@@ -22,7 +22,7 @@ import { AckView, PublishView } from '../wire/publish_codec.ts'
 import { disconnectFromBroker, NOT_AUTHORIZED, SUCCESS } from '../wire/reason_codes.ts'
 import { type SubscriptionType, withoutProperties } from '../wire/subscribe_codec.ts'
 import { deliverInShadow } from './shadow.ts'
-import { PENDING, type SessionState } from './state.ts'
+import { IN_FLIGHT, PENDING, type SessionState } from './state.ts'
 
 export class FromBroker {
   readonly #state: SessionState
@@ -59,6 +59,7 @@ export class FromBroker {
         break
       case PUBREC:
         if (ack.code >= 0x80) this.#state.inFlight.delete(ack.packetId)
+        else this.#state.inFlight.receive(ack.packetId)
         break
       case PUBREL:
         if (this.#state.refusedDeliveries.release(ack.packetId)) return
@@ -87,6 +88,15 @@ export class FromBroker {
         return
     }
     this.#state.toClient.pass(scanner.buffer, scanner.start, scanner.end, true)
+    if (this.#state.isInFlightFull) this.#goOnWithClient()
+  }
+
+  /** By halves, so that not each answer of the broker stops and resumes the client. */
+  #goOnWithClient(): void {
+    const { inFlight, limits, flow } = this.#state
+    if (inFlight.awaiting > limits.inflight_max / 2) return
+    this.#state.isInFlightFull = false
+    flow.unblock(IN_FLIGHT)
   }
 
   /** A PUBLISH, whole or its head. */

@@ -2,6 +2,8 @@
 // Each packet is treated in from_client.ts or from_broker.ts; deadlines and the end are
 // session.ts's.
 
+import { type Pace, paceOf } from '../shares/pace.ts'
+import { isTurnSpent, putOff } from '../shares/turns.ts'
 import type { Identity } from '../tokens/verifier.ts'
 import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/framing.ts'
 import { FromBroker } from './from_broker.ts'
@@ -10,17 +12,20 @@ import type { Outlet } from './outlet.ts'
 import {
   type Agreement,
   type Flow,
+  PACED,
   PUT_OFF,
   type SessionControl,
   SessionState,
   SINK_FULL,
   type Ways,
 } from './state.ts'
-import { isTurnSpent, putOff } from './turns.ts'
 
 /** Packets, or what costs as much, after which it is asked whether the turn is spent. */
 const WORK_UNITS = 64
 const DONE = () => true
+/** One for the packet, and one for each KiB that may have to be read of it. */
+const unitsOf = (scanner: Scanner) => 1 + ((scanner.end - scanner.start) >> 10)
+const LONGEST_WAIT_MS = 60_000
 
 export class Relay implements Flow {
   /** Monotonic ms of the client's last bytes, and of the last bytes to the broker. */
@@ -29,7 +34,7 @@ export class Relay implements Flow {
   /** Monotonic ms since when a sink takes nothing, or 0. */
   clientStuckSince = 0
   brokerStuckSince = 0
-  /** Monotonic ms since when the client is not read, or 0. */
+  /** Monotonic ms since when the client is not read for others' sake, not for its own, or 0. */
   clientPausedSince = 0
 
   readonly #state: SessionState
@@ -42,6 +47,8 @@ export class Relay implements Flow {
   #clientBlocked = 0
   #brokerBlocked = 0
   #work = 0
+  readonly #pace: Pace | undefined
+  #paceTimer: NodeJS.Timeout | undefined
   #whenQuiet: (() => void) | null = null
   #whenRead: (() => void) | null = null
 
@@ -59,6 +66,7 @@ export class Relay implements Flow {
     this.#fromBroker = new FromBroker(this.#state)
     this.#toClient = ways.toClient
     this.#toBroker = ways.toBroker
+    this.#pace = paceOf(ways.limits)
     this.heardFromClient_at = this.wroteToBroker_at = performance.now()
   }
 
@@ -69,6 +77,7 @@ export class Relay implements Flow {
   /** Nothing more is read or passed on. */
   stop(): void {
     this.#state.isOver = true
+    clearTimeout(this.#paceTimer)
   }
 
   /** Says whether both sides may be cut off without an answer getting lost. */
@@ -151,7 +160,8 @@ export class Relay implements Flow {
       else if (what === FAULT) this.#state.fail(scanner.fault)
       else if (what === HEAD) this.#fromClient.publish(scanner, false)
       else this.#fromClient.take(scanner)
-      if (this.isWorkEnough(1) && this.#clientBlocked === 0) this.putOff(DONE)
+      if (this.isWorkEnough(unitsOf(scanner)) && this.#clientBlocked === 0) this.putOff(DONE)
+      if (this.#pace !== undefined) this.#keepPace(this.#pace, what)
     }
     this.#flush()
   }
@@ -165,7 +175,7 @@ export class Relay implements Flow {
       else if (what === FAULT) this.#state.failBroker()
       else if (what === HEAD) this.#fromBroker.deliver(scanner, false)
       else this.#fromBroker.take(scanner)
-      if (this.isWorkEnough(1)) this.#putOffBroker()
+      if (this.isWorkEnough(unitsOf(scanner))) this.#putOffBroker()
     }
     this.#flush()
   }
@@ -191,6 +201,26 @@ export class Relay implements Flow {
       }
     }
     putOff(later)
+  }
+
+  #keepPace(pace: Pace, what: number): void {
+    const scanner = this.#clientScanner
+    const wait = pace.take(what === PART ? 0 : 1, scanner.end - scanner.start)
+    if (wait <= 0 || this.#state.isOver) return
+    this.#blockClient(PACED)
+    this.#waitFor(pace, wait)
+  }
+
+  /** A long wait is waited for in steps, as long as a timer can. */
+  #waitFor(pace: Pace, wait: number): void {
+    this.#paceTimer = setTimeout(
+      () => {
+        const more = pace.take(0, 0)
+        if (more > 0) this.#waitFor(pace, more)
+        else this.unblock(PACED)
+      },
+      Math.min(wait, LONGEST_WAIT_MS),
+    )
   }
 
   #putOffBroker(): void {
@@ -250,18 +280,19 @@ export class Relay implements Flow {
   }
 
   #blockClient(reason: number): void {
+    if ((this.#clientBlocked & reason) === 0) this.#state.events.clientPaused(reason)
     this.#clientBlocked |= reason
-    this.clientPausedSince ||= performance.now()
+    if (reason !== PACED) this.clientPausedSince ||= performance.now()
     this.#toClient.stream.pause()
   }
 
   #unblockClient(reason: number): void {
     const was = this.#clientBlocked
     this.#clientBlocked &= ~reason
+    if ((this.#clientBlocked & ~PACED) === 0) this.clientPausedSince = 0
     if (was === 0 || this.#clientBlocked !== 0) return
     // The client was not silent, it was not read.
     this.heardFromClient_at = performance.now()
-    this.clientPausedSince = 0
     this.pumpClient()
     if (this.#clientBlocked !== 0 || this.#state.isOver) return
     if (this.#whenRead) this.#whenRead()

@@ -7,8 +7,10 @@ import type { Identity, Verification } from '../tokens/verifier.ts'
 import type { Will } from '../wire/connect_codec.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
 import type { Ending, SessionCounts, SessionEvents } from './events.ts'
+import { InFlight } from './in_flight.ts'
 import type { Outlet } from './outlet.ts'
 import { RefusedDeliveries } from './refused_deliveries.ts'
+import { stampFor } from './stamp.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /** Terms that client, mProxy and broker agreed on at CONNECT. */
@@ -40,6 +42,8 @@ export const SINK_FULL = 1
 export const VERIFYING = 2
 export const PENDING = 4
 export const PUT_OFF = 8
+export const IN_FLIGHT = 16
+export const PACED = 32
 
 /** Stops and resumes the reading of the client; relay.ts does it. `unblock` lets answers out. */
 export type Flow = {
@@ -74,9 +78,13 @@ export class SessionState {
   readonly events: SessionEvents
   readonly counts: SessionCounts
   /** Ids of the client's PUBLISH packets that the broker has not finished with. */
-  readonly inFlight = new Set<number>()
+  readonly inFlight = new InFlight()
+  /** The client is not read, since the broker has so many of them to answer. */
+  isInFlightFull = false
   readonly subscriptions = new Subscriptions()
   readonly refusedDeliveries: RefusedDeliveries
+  /** The user property that goes onto each PUBLISH of the client, if any. */
+  readonly stamp: Buffer | null
   /** PINGREQ packets of mProxy that the broker has not answered. */
   ownPings = 0
 
@@ -97,6 +105,7 @@ export class SessionState {
     this.limits = ways.limits
     this.events = ways.events
     this.counts = ways.counts
+    this.stamp = stampFor(identity, agreement.version, ways.limits)
     this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
   }
 

@@ -29,7 +29,7 @@ const LEEWAY = 30
 const ACCESS_TOKEN = 'at+jwt' // RFC 9068 §4
 /** A small one, which names its rules by reference. */
 const REFERENCE_TOKEN = 'atr+jwt'
-const TYPES = [ACCESS_TOKEN, REFERENCE_TOKEN]
+export const TOKEN_TYPES = [ACCESS_TOKEN, REFERENCE_TOKEN]
 
 /** In whose name a token speaks, and what it permits until when. */
 export type Identity = {
@@ -48,6 +48,8 @@ export type Identity = {
   iss: string
   /** Thumbprint of the key that signed: the session ends when the issuer withdraws that key. */
   signed_by: string
+  /** Thumbprint of the client's certificate, which its connection must prove (RFC 8705 §3.1). */
+  bound_to?: string
   /** Place in a token status list of the issuer; the session ends when the list says so. */
   status?: StatusReference
   /** Another issuer than the main one signed it. */
@@ -84,14 +86,8 @@ export type Verification =
   | { ok: false; reason: VerificationFailure }
 
 export type Verifier = {
-  /**
-   * `clientCertificate` is the DER of the certificate that the TLS connection proved, if any.
-   * Reserved for bound tokens: no listener ends TLS yet, and this verifier does not look at it.
-   */
-  verify(
-    token: string | Uint8Array,
-    clientCertificate?: Uint8Array,
-  ): Verification | Promise<Verification>
+  /** Says nothing yet of the connection: see `bound_to` of the identity. */
+  verify(token: string | Uint8Array): Verification | Promise<Verification>
 }
 
 export type VerifierOptions = {
@@ -111,7 +107,7 @@ export type VerifierOptions = {
 export function createVerifier(options: VerifierOptions): Verifier {
   const { others = [], clientIdRule = 'subject', now, ...parts } = options
   const main: Trust = { ...parts, bound: undefined }
-  const prefixes = others.map(({ bound }) => prefixOf(bound))
+  const terms = { prefixes: others.map(({ bound }) => prefixOf(bound)), clientIdRule }
   const all = [main, ...others]
   const trusts = new Map(all.map((trust) => [trust.issuer, trust]))
   const verified = new VerifiedTokens<Identity>()
@@ -155,39 +151,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (typeof key === 'string') return refuse(key)
     const claims = parseObject(jws.payload)
     if (claims === undefined) return refuse('malformed')
-    const verification = judgeRead(trust, jws.typ, claims, key.thumbprint)
+    const verification = judgeContent(jws.typ, claims, trust, terms, now(), key.thumbprint)
     if (!verification.ok) return verification
     // Last, so that only a token that counts in all else makes mProxy ask for a list.
     const judged = judgeStatus(trust, verification.identity)
-    // A token that is bound to a key counts by the proof of each connection.
-    if (judged.ok && claims['cnf'] === undefined) {
+    if (judged.ok) {
       const not_before = Math.max(timeOf(claims['nbf']), timeOf(claims['iat']))
       verified.add(hashed, { identity: judged.identity, not_before })
     }
     return judged
-  }
-
-  function judgeRead(
-    trust: Trust,
-    typ: string,
-    claims: Record<string, unknown>,
-    by: string,
-  ): Verification {
-    const { policies, bound } = trust
-    const at = now() / 1000
-    if (typ === ACCESS_TOKEN) {
-      const rules = bound === undefined ? claims['acl'] : boundRules(claims['acl'], bound.topics)
-      const reading = parseAcl(rules)
-      const acl = 'fault' in reading ? null : reading.acl
-      return judgeClaims(claims, acl, trust, { prefixes, clientIdRule }, at, by)
-    }
-    const named = policyOf(claims)
-    if (named === null) return refuse('malformed')
-    if (policies.find(named) === undefined) return refuse('policy_unavailable')
-    const whole = expandClaims(claims, policies, bound?.topics)
-    return whole === null
-      ? refuse('bad_acl')
-      : judgeClaims(whole.claims, whole.acl, trust, { prefixes, clientIdRule }, at, by)
   }
 
   /** Once more, when the document that the token names is here. */
@@ -206,7 +178,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       const known = recall(hashed)
       const again = known && judgeAgain(known)
       if (again !== undefined) return again
-      const jws = readJws(token, TYPES, TOKEN_MAX)
+      const jws = readJws(token, TOKEN_TYPES, TOKEN_MAX)
       if (typeof jws === 'string') return refuse(jws)
       const trust = trustFor(jws)
       const { jwks } = trust
@@ -251,14 +223,47 @@ const timeOf = (claim: unknown): number => (isTime(claim) ? claim : 0)
 
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
 
+/** The parts of a trust that the content of a token is judged by. */
+export type ContentTrust = Pick<Trust, 'issuer' | 'audience' | 'bound'> & {
+  policies: Pick<Policies, 'find'>
+}
+
+/**
+ * Judges all that a token says, once its signature is good. `explain.ts` asks it too, about tokens
+ * that it holds against no key. `at` is in epoch milliseconds.
+ */
+export function judgeContent(
+  typ: string,
+  claims: Record<string, unknown>,
+  trust: ContentTrust,
+  terms: NameTerms,
+  at: number,
+  by: string,
+): Verification {
+  const { policies, bound } = trust
+  if (typ === ACCESS_TOKEN) {
+    const rules = bound === undefined ? claims['acl'] : boundRules(claims['acl'], bound.topics)
+    const reading = parseAcl(rules)
+    const acl = 'fault' in reading ? null : reading.acl
+    return judgeClaims(claims, acl, trust, terms, at / 1000, by)
+  }
+  const named = policyOf(claims)
+  if (named === null) return refuse('malformed')
+  if (policies.find(named) === undefined) return refuse('policy_unavailable')
+  const whole = expandClaims(claims, policies, bound?.topics)
+  return whole === null
+    ? refuse('bad_acl')
+    : judgeClaims(whole.claims, whole.acl, trust, terms, at / 1000, by)
+}
+
 /** Terms about MQTT client ids: prefixes of other issuers, and the rule for applications. */
-type NameTerms = { prefixes: readonly string[]; clientIdRule: ClientIdRule }
+export type NameTerms = { prefixes: readonly string[]; clientIdRule: ClientIdRule }
 
 /** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
   claims: Record<string, unknown>,
   acl: Acl | null,
-  { issuer, audience, bound }: Trust,
+  { issuer, audience, bound }: Omit<ContentTrust, 'policies'>,
   { prefixes, clientIdRule }: NameTerms,
   at: number,
   signed_by: string,
@@ -280,7 +285,8 @@ function judgeClaims(
   const isItself = client_id === sub
   const space = clientSpaceOf(clientIdRule, principal, isItself ? null : client_id, first_party)
   if (space === 'malformed') return refuse('malformed')
-  if (claims['cnf'] !== undefined) return refuse('bound_token') // RFC 7800 §3: nothing proves it
+  const bound_to = readBinding(claims['cnf'])
+  if (bound_to === null) return refuse('bound_token')
   if (acl === null) return refuse('bad_acl')
   const status = readStatusClaim(claims['status'], issuer, iat ?? 0)
   if (status === 'malformed') return refuse('bad_status')
@@ -300,10 +306,21 @@ function judgeClaims(
       jti: jti ?? '',
       iss: issuer,
       signed_by,
+      ...(bound_to === undefined ? {} : { bound_to }),
       ...(status === undefined ? {} : { status }),
       foreign: bound !== undefined,
     },
   }
+}
+
+/** The thumbprint in `cnf`; null where it names a key that nothing here proves (RFC 7800 §3). */
+function readBinding(cnf: unknown): string | undefined | null {
+  if (cnf === undefined) return undefined
+  if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).length !== 1) return null
+  const thumbprint: unknown = Reflect.get(cnf, 'x5t#S256')
+  return typeof thumbprint === 'string' && /^[A-Za-z0-9_-]{43}$/.test(thumbprint)
+    ? thumbprint
+    : null
 }
 
 /** A string fit for MQTT and for a log line: [MQTT-1.5.4-1], [MQTT-1.5.4-2]. */

@@ -91,7 +91,7 @@ describe('starting', () => {
   test('settings with several faults are refused all at once, with exit code 2', async () => {
     const { code, stdout, stderr } = await runProxy({
       ISSUER: 'http://id.example.com',
-      MQTT_LISTEN: 'mqtts://127.0.0.1:8883',
+      MQTT_LISTEN: 'http://127.0.0.1:8883',
       METRICS_LISTEN: 'nowhere',
       MQTT_DRAIN_TIMEOUT: 'soon',
     })
@@ -289,6 +289,8 @@ test('connections that come and go, let in, refused or cut short, leave nothing 
 describe('running out of descriptors', () => {
   test('connections that cannot be accepted are closed, without a busy loop, and later ones let in', async () => {
     const proxy = await start()
+    const steady = await join(proxy, 'dev-0')
+    await steady.client.subscribeAsync('echo', { qos: 1 })
     const limit = async (descriptors: number) => {
       const args = ['--pid', `${proxy.child.pid}`, `--nofile=${descriptors}:20000`]
       const [code] = await once(spawn('prlimit', args, { stdio: 'ignore' }), 'exit')
@@ -305,6 +307,9 @@ describe('running out of descriptors', () => {
     console.log(`100 connections, 10 descriptors: ${closed} closed, ${cpu} ticks of CPU in 1 s`)
     expect(cpu).toBeLessThan(50)
     expect(closed).toBeGreaterThanOrEqual(80)
+    // The session that is open goes on.
+    await steady.client.publishAsync('echo', 'still here', { qos: 1 })
+    await until('its message', () => steady.messages.length > 0)
     for (const { socket } of flood) socket.destroy()
     await limit(20_000)
     await join(proxy, 'dev-1')
@@ -547,7 +552,7 @@ describe('stopping', () => {
     const { status, body } = await proxy.fetch('/readyz')
     expect([status, JSON.parse(body)]).toEqual([
       503,
-      { ready: false, keys: true, broker: true, draining: true },
+      { ready: false, keys: true, broker: true, memory: true, draining: true },
     ])
     await expect(raw(proxy.port)).rejects.toThrow('ECONNREFUSED')
     proxy.child.kill('SIGKILL')

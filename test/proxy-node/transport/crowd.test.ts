@@ -24,14 +24,14 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy()
-  await proxy.close(0)
+  await proxy.close({ spread: 0, timeout: 0 })
 })
 afterAll(async () => {
   broker.stop()
   await issuer.stop()
 })
 
-async function start(env: Record<string, string>): Promise<void> {
+async function start(env: Record<string, string>, isReady = true): Promise<void> {
   const reading = readProxyConfig({
     ISSUER: issuer.url,
     MQTT_UPSTREAM: `mqtt://127.0.0.1:${broker.port}`,
@@ -43,7 +43,7 @@ async function start(env: Record<string, string>): Promise<void> {
   proxy = await startProxy(reading.config, () => {})
   ;[tcp, ws] = proxy.listening.map(({ port }) => port) as [number, number]
   const ready = `http://127.0.0.1:${proxy.metricsPort}/readyz`
-  await until(async () => (await fetch(ready)).ok, 'mProxy is ready')
+  if (isReady) await until(async () => (await fetch(ready)).ok, 'mProxy is ready')
 }
 
 async function metric(sample: string): Promise<number> {
@@ -189,4 +189,17 @@ describe('bad tokens', () => {
     expect(order).toEqual(['other 0', 'same 0'])
     expect(await metric('mproxy_connects_delayed_total')).toBeGreaterThan(0)
   })
+})
+
+test('memory that is full lets nobody in, and /readyz says so', async () => {
+  await start({ MQTT_MEMORY_MAX: '64' }, false)
+  const { port } = proxy.listening[0]!
+  const late = new Wire(await dial('127.0.0.1', port), 5)
+  await late.closed()
+  expect(late.packets).toEqual([])
+  expect(await metric('mproxy_connections_dropped_total{reason="memory_full"}')).toBe(1)
+  expect(await metric('mproxy_memory_full')).toBe(1)
+  const ready = await fetch(`http://127.0.0.1:${proxy.metricsPort}/readyz`)
+  expect(ready.status).toBe(503)
+  expect(await ready.json()).toMatchObject({ ready: false, memory: false })
 })

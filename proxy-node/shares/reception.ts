@@ -1,10 +1,15 @@
-// Reception: how soon a CONNECT is judged, and whether there is room for one more session of its
+// Shares that one may have beside others: of time, of room, of tries.
+//   reception.ts: those who come in; rates.ts: how often, by name
+//   turns.ts, pace.ts, allowance.ts: a session's share of a turn, of a second, of a minute
+// Leaves decisions about tokens and topics to gate.ts, and what is done with a share to session/.
+//
+// How soon a CONNECT is judged, and whether there is room for one more session of its
 // principal. Addresses whose CONNECTs are refused over and over wait longer and longer for each; so
 // a guess costs time, and a good client behind the same address gets in all the same. Principals
 // are told apart by issuer and `sub`.
 
-import type { ReceptionLimits } from '../config.ts'
 import type { GateRefusal } from '../gate.ts'
+import type { ReceptionLimits } from '../limit_variables.ts'
 import type { Identity } from '../tokens/verifier.ts'
 import { CONNECTION_RATE_EXCEEDED, QUOTA_EXCEEDED } from '../wire/reason_codes.ts'
 import { Rates } from './rates.ts'
