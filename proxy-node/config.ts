@@ -120,6 +120,8 @@ export type SessionLimits = ShareLimits & {
   partial_filters: 'refuse' | 'deliver'
   /** `shadow`: the rules of tokens refuse nothing; what they would refuse is counted. */
   acl_mode: 'enforce' | 'shadow'
+  /** Whether messages get the name of the client that sent them, as a user property. */
+  identity_properties: 'off' | 'on'
   /** How the broker reads topics. */
   upstream_dialect: 'mqtt' | 'rabbitmq'
   /** Versions of MQTT that the broker speaks. */
@@ -192,6 +194,11 @@ const TABLE = {
     ['mqtt', 'rabbitmq'],
     'how the broker reads topics: `rabbitmq` refuses topics, filters and Wills with `.` or `*`, which RabbitMQ ' +
       'reads as `/` and `+` ([mqtt](mqtt.md#brokers))',
+  ),
+  MQTT_IDENTITY_PROPERTIES: choice(
+    ['off', 'on'],
+    'whether each PUBLISH and Will of a client of MQTT 5 gets the user property `allauth-sub`, and loses all of the ' +
+      "client's own that begin with `allauth-`",
   ),
   MQTT_UPSTREAM_VERSIONS: choice(
     ['all', '3.1.1'],
@@ -409,6 +416,7 @@ const limitsOf = (values: Values): SessionLimits => ({
   acl_mode: values.MQTT_ACL_MODE,
   upstream_dialect: values.MQTT_UPSTREAM_DIALECT,
   upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
+  identity_properties: values.MQTT_IDENTITY_PROPERTIES,
 })
 
 function readFolder(text: string): Reading<string> {

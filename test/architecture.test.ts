@@ -140,6 +140,7 @@ const ROOM_PLATES = [
   'devices/bulk/routes.ts',
   'devices/certificates/routes.ts',
   'devices/claiming/claim_code.ts',
+  'devices/connections/routes.ts',
   'devices/self/routes.ts',
   'devices/getting_in/device_import.ts',
   'devices/listing/device_list.ts',

@@ -24,6 +24,7 @@ import {
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
 import { type ShadowEvents, willInShadow } from './shadow.ts'
+import { stampWill } from './stamp.ts'
 
 /** Parts that the admission of a CONNECT needs. */
 export type AdmissionParts = {
@@ -81,6 +82,7 @@ async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission
     }
     if (code !== SUCCESS) return { ok: false, reason: 'will', code, identity }
   }
+  if (judgement.ok) stampWill(connect, identity, parts.limits)
   return { ...judgement, identity }
 }
 

@@ -3,7 +3,7 @@
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
 //   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
 //   state.ts, subscriptions.ts, in_flight.ts: memory of both directions; outlet.ts: the way out
-//   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: last bytes to a peer
+//   ahead.ts: bytes before CONNACK; closing.ts: last bytes to a peer; stamp.ts: the sender named
 //   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; events.ts: what others hear
 // Leaves decisions to gate.ts, how much is done at once to shares/, bytes to wire/, tokens to
 // tokens/, streams to transport/, log lines and numbers to operation/, which hears of a session

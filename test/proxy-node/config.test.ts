@@ -36,6 +36,7 @@ const defaultLimits: SessionLimits = {
   acl_mode: 'enforce',
   upstream_dialect: 'mqtt',
   upstream_versions: 'all',
+  identity_properties: 'off',
   buffer_high_water: 65_536,
   write_stall_timeout_ms: 60_000,
   broker_timeout_ms: 10_000,
