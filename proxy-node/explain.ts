@@ -68,6 +68,8 @@ type Answer = {
     client_id: string
     expires_at: number
     faults: VerificationFailure[]
+    /** Thumbprint of the certificate that its connection has to prove; null: none. */
+    certificate: string | null
     /** Nothing here proves the token; its signature and its status list are not looked at. */
     signature: 'not_checked'
   }
@@ -107,6 +109,7 @@ export async function explainPacket(
         client_id: identity.client_id,
         expires_at: identity.expires_at,
         faults,
+        certificate: identity.bound_to ?? null,
         signature: 'not_checked',
       },
       client,
@@ -342,6 +345,9 @@ export function describeAnswer(answer: Answer): string {
     `  by a token of ${JSON.stringify(token.sub)}, until ${new Date(1000 * token.expires_at).toISOString()}; its signature is not checked here`,
   ]
   for (const fault of token.faults) lines.push(`  the token: ${fault}`)
+  if (token.certificate !== null) {
+    lines.push(`  only on a connection with the client certificate ${token.certificate} (x5t#S256)`)
+  }
   if (client !== null && !client.allowed) {
     lines.push(
       `  the client id ${JSON.stringify(client.id)} is not its own; one is ${JSON.stringify(client.example)}`,

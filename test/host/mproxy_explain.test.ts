@@ -104,6 +104,16 @@ test('all that is wrong with the token is said, and its rules all the same', asy
   ])
 })
 
+test('a token that is bound to a certificate is explained, with the certificate', async () => {
+  const thumbprint = 'x'.repeat(43)
+  const token = tokenOf({ cnf: { 'x5t#S256': thumbprint } })
+  const answer = await answerTo('publish plant/1/alarm', token)
+  expect(answer).toMatchObject({ allowed: true, token: { faults: [], certificate: thumbprint } })
+  expect(describeAnswer(answer)).toContain(
+    `only on a connection with the client certificate ${thumbprint}`,
+  )
+})
+
 test('a client id is judged by the rule of mProxy, with one that would do', async () => {
   const token = tokenOf({ first_party: false })
   const rule = { MQTT_CLIENT_ID_RULE: 'application' }
