@@ -2,9 +2,9 @@
 // All faults are found before anything is said about them, each with the name of the variable, the
 // problem and an example. A fault never repeats a password. An empty variable is as if absent.
 //
-// A new variable is one entry of PROXY_VARIABLES (of limits: LIMIT_VARIABLES), and one line where
-// its value goes: in `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from
-// PROXY_VARIABLES, and a test compares them.
+// A new variable is one entry of PROXY_VARIABLES (of limits and doors: LIMIT_VARIABLES and
+// DOOR_VARIABLES), and one line where its value goes: `readProxyConfig`, `limitsOf`, `doorOf`. The
+// table in docs/environment.md is made from PROXY_VARIABLES, and a test compares them.
 
 import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
@@ -20,6 +20,16 @@ import {
   readListenAddress,
   readMetricsAddress,
 } from './addresses.ts'
+import {
+  DOOR_VARIABLES,
+  type DoorConfig,
+  type DrainTimes,
+  doorOf,
+  drainOf,
+  findDoorFaults,
+  type UpstreamConfig,
+  upstreamOf,
+} from './door_variables.ts'
 import { type ForeignIssuer, readAudience, readIssuersFile } from './issuers_file.ts'
 import {
   LIMIT_VARIABLES,
@@ -49,7 +59,9 @@ export type ProxyConfig = {
   /** Issuers beside the main one. */
   foreignIssuers: ForeignIssuer[]
   listen: ListenAddress[]
+  door: DoorConfig
   upstream: BrokerAddress[]
+  reach: UpstreamConfig
   metrics: MetricsAddress | undefined
   /** undefined: as many as the process has descriptors for */
   connectionsMax: number | undefined
@@ -61,8 +73,7 @@ export type ProxyConfig = {
   /** Megabytes; undefined: 90 % of what the process may have. */
   memoryMax: number | undefined
   limits: SessionLimits
-  /** milliseconds */
-  drainTimeout: number
+  drain: DrainTimes
   /** undefined: keys, lists and policies are kept in memory alone */
   stateFolder: string | undefined
   /** milliseconds */
@@ -109,6 +120,8 @@ export type SessionLimits = ShareLimits & {
   partial_filters: 'refuse' | 'deliver'
   /** `shadow`: the rules of tokens refuse nothing; what they would refuse is counted. */
   acl_mode: 'enforce' | 'shadow'
+  /** Whether messages get the name of the client that sent them, as a user property. */
+  identity_properties: 'off' | 'on'
   /** How the broker reads topics. */
   upstream_dialect: 'mqtt' | 'rabbitmq'
   /** Versions of MQTT that the broker speaks. */
@@ -117,6 +130,8 @@ export type SessionLimits = ShareLimits & {
   write_stall_timeout_ms: number
   /** Time to reach a broker, and then time for its CONNACK. */
   broker_timeout_ms: number
+  /** MQTT 5 clients are sent there when mProxy stops. */
+  server_reference: string | undefined
   /** How long a closed connection may take to read the last bytes written to it. */
   close_grace_ms: number
 }
@@ -164,15 +179,15 @@ const TABLE = {
   MQTT_LISTEN: withDefault(LISTEN, '', {
     example: LISTEN,
     meaning:
-      'where clients connect: `mqtt://` and `ws://` addresses, comma-separated. ' +
-      'mProxy does not end TLS: a TLS proxy stands in front of it',
+      'where clients connect: `mqtt://`, `mqtts://`, `ws://` and `wss://` addresses, comma-separated',
     read: (text) => readList(text, readListenAddress),
   }),
   MQTT_UPSTREAM: required(' (`npm start` brings a broker)', {
     example: 'mqtt://user:pass@10.0.0.5:1883',
     meaning:
-      'the brokers: `mqtt://` or `mqtts://` addresses, comma-separated, tried in turn, ' +
-      'with user and password where they want one',
+      'the broker: an `mqtt://` or `mqtts://` address, with user and password where it wants one. ' +
+      'Several, comma-separated, are the brokers **of one cluster**, between which messages pass: each ' +
+      'client has its own, by its client id, and another one while that is down',
     read: (text) => readList(text, readBrokerAddress, true),
   }),
   MQTT_UPSTREAM_DIALECT: choice(
@@ -180,10 +195,16 @@ const TABLE = {
     'how the broker reads topics: `rabbitmq` refuses topics, filters and Wills with `.` or `*`, which RabbitMQ ' +
       'reads as `/` and `+` ([mqtt](mqtt.md#brokers))',
   ),
+  MQTT_IDENTITY_PROPERTIES: choice(
+    ['off', 'on'],
+    'whether each PUBLISH and Will of a client of MQTT 5 gets the user property `allauth-sub`, and loses all of the ' +
+      "client's own that begin with `allauth-`",
+  ),
   MQTT_UPSTREAM_VERSIONS: choice(
     ['all', '3.1.1'],
     'the versions of MQTT that the broker speaks: with `3.1.1` a client of MQTT 5 is told so at once',
   ),
+  ...DOOR_VARIABLES,
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
     meaning:
@@ -252,6 +273,13 @@ const TABLE = {
     'what becomes of a filter of which the token allows some topics alone: `refuse` it, or ' +
       '`deliver` those topics and drop the others (never for `$share` and below `$`)',
   ),
+  SETTINGS_FILE: optional('none', {
+    example: '/etc/mproxy/settings',
+    meaning:
+      'a file of lines NAME=value, which count before the environment. It is read anew when it ' +
+      'changes, or by SIGHUP ([which take effect](running_mproxy.md#settings-that-change))',
+    read: readFolder,
+  }),
   MQTT_ACL_MODE: choice(
     ['enforce', 'shadow'],
     'whether the rules of tokens refuse something: with `shadow` PUBLISH, SUBSCRIBE, deliveries and Wills pass ' +
@@ -274,11 +302,6 @@ const TABLE = {
     ['no', 'yes'],
     'whether tokens are let in whose status list is too old: `no` (they are refused as unavailable), or `yes` ' +
       '(whoever is revoked meanwhile gets in)',
-  ),
-  MQTT_DRAIN_TIMEOUT: number(
-    10,
-    [0, 3600],
-    'seconds that open sessions have to end when mProxy stops',
   ),
 } as const
 
@@ -326,7 +349,12 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
 
   const names = Object.keys(PROXY_VARIABLES) as VariableName[]
   const readings = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
-  faults.push(...findSharedPorts(readings.MQTT_LISTEN ?? [], readings.METRICS_LISTEN))
+  const faulty = faults.map(({ name }) => name)
+  faults.push(
+    ...findDoorFaults(readings, faulty).map(({ name, problem }) => {
+      return { name, problem, example: PROXY_VARIABLES[name].example }
+    }),
+  )
   if (
     readings.MQTT_PARTIAL_FILTERS === 'deliver' &&
     readings.MQTT_DENIED_RESUMED_DELIVERY === 'clean'
@@ -350,7 +378,9 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       clientIdRule: values.MQTT_CLIENT_ID_RULE,
       foreignIssuers: values.ISSUERS_FILE ?? [],
       listen: values.MQTT_LISTEN,
+      door: doorOf(values),
       upstream: values.MQTT_UPSTREAM,
+      reach: upstreamOf(values),
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
@@ -358,7 +388,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       reception: receptionOf(values),
       memoryMax: values.MQTT_MEMORY_MAX,
       limits: limitsOf(values),
-      drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
+      drain: drainOf(values),
       stateFolder: values.STATE_DIR,
       statusMaxAge: 1000 * values.MQTT_STATUS_MAX_AGE,
       statusFailOpen: values.MQTT_STATUS_FAIL_OPEN === 'yes',
@@ -382,35 +412,15 @@ const limitsOf = (values: Values): SessionLimits => ({
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
+  server_reference: values.MQTT_SERVER_REFERENCE,
   acl_mode: values.MQTT_ACL_MODE,
   upstream_dialect: values.MQTT_UPSTREAM_DIALECT,
   upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
+  identity_properties: values.MQTT_IDENTITY_PROPERTIES,
 })
 
 function readFolder(text: string): Reading<string> {
   return text.length > 1024 || text.includes('\0')
-    ? { problem: `${quote(text)} is not the path of a folder` }
+    ? { problem: `${quote(text)} is not a path` }
     : { value: text }
-}
-
-/** Two listeners on one port would fail one after the other at start; this says it in one go. */
-function findSharedPorts(
-  listen: readonly ListenAddress[],
-  metrics: MetricsAddress | 'off' | undefined,
-): VariableFault[] {
-  const addresses = new Set<string>()
-  const faults: VariableFault[] = []
-  const claim = (name: VariableName, host: string, port: number) => {
-    const address = `${host}:${port}`
-    if (port !== 0 && addresses.has(address)) {
-      const problem = `${address} is already taken by another listener`
-      faults.push({ name, problem, example: PROXY_VARIABLES[name].example })
-    }
-    addresses.add(address)
-  }
-  for (const { host, port } of listen) claim('MQTT_LISTEN', host, port)
-  if (metrics !== undefined && metrics !== 'off') {
-    claim('METRICS_LISTEN', metrics.host, metrics.port)
-  }
-  return faults
 }

@@ -69,6 +69,17 @@ export function findToken(connect: Connect): { ok: true; token: Buffer } | GateR
   return { ok: true, token }
 }
 
+/** A token that is bound to a certificate counts on a connection alone that proves it. */
+export function judgeBinding(
+  verification: Verification,
+  thumbprint: string | undefined,
+): Verification {
+  if (!verification.ok) return verification
+  const { bound_to } = verification.identity
+  const isProven = bound_to === undefined || bound_to === thumbprint
+  return isProven ? verification : { ok: false, reason: 'bound_token' }
+}
+
 /**
  * The refusal of a CONNECT whose token was not accepted: "not authorized" where the token is good
  * and does not count here, else bad credentials.

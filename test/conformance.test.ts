@@ -1,4 +1,5 @@
-// docs/conformance.md names tests by words of theirs: each must stand in the named file, once.
+// docs/conformance.md and docs/reliability.md name tests by words of theirs: each must stand in the
+// named file, once.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,4 +13,11 @@ test('every test that docs/conformance.md names is there', () => {
   console.log(`docs/conformance.md: ${count} references to tests`)
   expect(count).toBeGreaterThan(100)
   expect(missing).toEqual([])
+})
+
+test('every test that docs/reliability.md names is there', () => {
+  const page = readFileSync(join(ROOT, 'docs/reliability.md'), 'utf8')
+  const { count, missing } = findTests(readRows(page))
+  expect(missing).toEqual([])
+  expect(count).toBeGreaterThan(15)
 })

@@ -14,6 +14,7 @@ const WANTED = [
   { program: 'curl', debian: 'curl' },
   { program: 'cc', debian: 'build-essential' },
   { program: 'aiosmtpd', debian: 'python3-aiosmtpd' },
+  { program: 'haproxy', debian: 'haproxy' },
 ]
 
 const onPath = (program: string) =>

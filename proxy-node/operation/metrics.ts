@@ -1,12 +1,12 @@
 // Numbers, states and log lines of mProxy for its operator.
 //   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz; memory_guard.ts: room
+//   draining.ts: the stop
 //   shadow_record.ts: topics that were used in shadow mode
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //
-// Every label has few values, and all of them stand in the source or in the settings: nothing that
-// a client sends can make a new one. A number per packet is a plain one, put into the registry when
-// it is scraped.
+// Every label has few values, which stand in the source or in the settings: nothing that a client
+// sends can make one. A number per packet is a plain one, put into the registry at the scrape.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
@@ -16,8 +16,10 @@ import type { Policies, PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
 import type { Capacity } from '../transport/capacity.ts'
+import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
-import type { Dial } from '../transport/upstream.ts'
+import type { Brokers, Dial } from '../transport/upstream.ts'
+import type { Reload } from '../transport/watched_files.ts'
 
 export type Metrics = {
   readonly sessionEvents: SessionEvents
@@ -31,6 +33,9 @@ export type Metrics = {
   jwksRefreshed(refresh: Refresh): void
   listRefreshed(refresh: ListRefresh): void
   policyFetched(fetch: PolicyFetch): void
+  certificatesReloaded(reload: Reload): void
+  /** Reads when each runs out when it is scraped. */
+  watchCertificates(certificates: Pick<DoorCertificates, 'inForce'>): void
   /** Reads how many connections proved nothing yet, when it is scraped. */
   watchCapacity(capacity: Pick<Capacity, 'unproven'>): void
   stateWritten(isWritten: boolean): void
@@ -38,6 +43,9 @@ export type Metrics = {
   watchTrust(trusts: readonly WatchedTrust[]): void
   /** Gives the same verifier, with its time measured. */
   timeVerifier(verifier: Verifier): Verifier
+  /** Reads which brokers are up when it is scraped. */
+  watchBrokers(brokers: Pick<Brokers, 'states'>): void
+  clientFailedOver(): void
   /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
   watchDial(dial: Dial, onOutcome: (isReachable: boolean) => void): Dial
   /** Says for good that the rules of tokens refuse nothing, or that they do. */
@@ -132,6 +140,12 @@ export function createMetrics(): Metrics {
     labelNames: ['outcome'],
     registers,
   })
+  const certificateReloads = new Counter({
+    name: 'mproxy_tls_reloads_total',
+    help: 'Times that the files of TLS were read anew: loaded, or kept as they were',
+    labelNames: ['outcome'],
+    registers,
+  })
   const stateWrites = new Counter({
     name: 'mproxy_state_writes_total',
     help: 'Attempts to keep a key set, status list or policy in STATE_DIR, by outcome',
@@ -143,6 +157,11 @@ export function createMetrics(): Metrics {
     help: 'Time to verify a token, with a wait for new keys where there was one',
     labelNames: ['result'],
     buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 10],
+    registers,
+  })
+  const failovers = new Counter({
+    name: 'mproxy_upstream_failovers_total',
+    help: 'Dials of clients that got to another broker than their own',
     registers,
   })
   const dials = new Counter({
@@ -308,6 +327,20 @@ export function createMetrics(): Metrics {
     policyFetched({ outcome }) {
       policyFetches.inc({ outcome })
     },
+    certificatesReloaded({ outcome }) {
+      certificateReloads.inc({ outcome })
+    },
+    watchCertificates(certificates) {
+      new Gauge({
+        name: 'mproxy_tls_certificate_expiry_timestamp_seconds',
+        help: 'When the certificate of a file runs out',
+        labelNames: ['file'],
+        registers,
+        collect() {
+          for (const { file, expires_at } of certificates.inForce()) this.set({ file }, expires_at)
+        },
+      })
+    },
     watchCapacity(capacity) {
       new Gauge({
         name: 'mproxy_connections_unproven',
@@ -387,22 +420,36 @@ export function createMetrics(): Metrics {
     },
     timeVerifier(verifier) {
       return {
-        verify(token, clientCertificate) {
+        verify(token) {
           const start = performance.now()
           const note = (result: Verification) => {
             const seconds = (performance.now() - start) / 1000
             verification.observe({ result: result.ok ? 'ok' : 'refused' }, seconds)
             return result
           }
-          const result = verifier.verify(token, clientCertificate)
+          const result = verifier.verify(token)
           return result instanceof Promise ? result.then(note) : note(result)
         },
       }
     },
+    watchBrokers(brokers) {
+      new Gauge({
+        name: 'mproxy_upstream_up',
+        help: 'Whether a broker was reached by the last dial or look: 1, or 0',
+        labelNames: ['broker'],
+        registers,
+        collect() {
+          for (const { broker, isUp } of brokers.states()) this.set({ broker }, isUp ? 1 : 0)
+        },
+      })
+    },
+    clientFailedOver() {
+      failovers.inc()
+    },
     watchDial(dial, onOutcome) {
-      return async (signal) => {
+      return async (signal, caller) => {
         try {
-          const upstream = await dial(signal)
+          const upstream = await dial(signal, caller)
           dials.inc({ outcome: 'ok' })
           onOutcome(true)
           return upstream

@@ -3,9 +3,17 @@
 // gate.ts's, the connection itself is session.ts's.
 
 import type { SessionLimits } from '../config.ts'
-import { findToken, type GateRefusal, judgeConnect, judgeWill, refuseToken } from '../gate.ts'
+import {
+  findToken,
+  type GateRefusal,
+  judgeBinding,
+  judgeConnect,
+  judgeWill,
+  refuseToken,
+} from '../gate.ts'
 import type { Visit } from '../shares/reception.ts'
 import type { Identity, Verification, Verifier } from '../tokens/verifier.ts'
+import type { Arrival } from '../transport/byte_stream.ts'
 import { type Connect, writeRefusal } from '../wire/connect_codec.ts'
 import {
   BAD_USER_NAME_OR_PASSWORD,
@@ -16,6 +24,7 @@ import {
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
 import { type ShadowEvents, willInShadow } from './shadow.ts'
+import { stampWill } from './stamp.ts'
 
 /** Parts that the admission of a CONNECT needs. */
 export type AdmissionParts = {
@@ -26,8 +35,7 @@ export type AdmissionParts = {
   random: (bytes: number) => Uint8Array
   /** Absent: everybody comes in at once. */
   visit?: Visit
-  /** Reserved: DER of the certificate that the TLS connection proved. No listener gives one yet. */
-  clientCertificate?: Uint8Array
+  arrival?: Pick<Arrival, 'thumbprint'>
 }
 
 const ID_BYTES = 9
@@ -74,12 +82,13 @@ async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission
     }
     if (code !== SUCCESS) return { ok: false, reason: 'will', code, identity }
   }
+  if (judgement.ok) stampWill(connect, identity, parts.limits)
   return { ...judgement, identity }
 }
 
 /** Answers in bounded time, however long the verifier fetches keys. */
 export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<Verification> {
-  const { verifier, clientCertificate, limits } = parts
+  const { verifier, arrival, limits } = parts
   const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(unavailable), limits.connect_timeout_ms)
@@ -87,7 +96,7 @@ export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<
       clearTimeout(timer)
       resolve(verification)
     }
-    const verify = async () => verifier.verify(token, clientCertificate)
+    const verify = async () => judgeBinding(await verifier.verify(token), arrival?.thumbprint)
     verify().then(settle, () => settle(unavailable))
   })
 }

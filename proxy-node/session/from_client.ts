@@ -49,6 +49,7 @@ import {
 } from '../wire/subscribe_codec.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
 import { publishInShadow, subscribeInShadow } from './shadow.ts'
+import { STAMP_PREFIX } from './stamp.ts'
 import { IN_FLIGHT, PENDING, type SessionState, VERIFYING } from './state.ts'
 
 /** Filters that are judged between two looks at the clock. */
@@ -159,16 +160,18 @@ export class FromClient {
       return
     }
 
+    // The broker may know no topic of this alias, or another one: then the topic is named.
+    const isUnknownAlias = view.topicLength === 0 && this.#brokerAliases[alias] !== topic
+    const name = isUnknownAlias ? topic : undefined
+    const { stamp } = this.#state
     let bytes: Buffer | null = null
-    if (code === SUCCESS && alias !== 0) {
-      if (view.topicLength === 0 && this.#brokerAliases[alias] !== topic) {
-        // The broker knows no topic of this alias, or another one: name the topic.
-        bytes = writeWithTopic(scanner, topic)
-        const size = scanner.total + bytes.length - (scanner.end - scanner.start)
-        if (size > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
-      }
-      if (code === SUCCESS) this.#brokerAliases[alias] = topic
+    if (code === SUCCESS && (stamp !== null || name !== undefined)) {
+      if (stamp !== null) bytes = view.withStamp(scanner, name, STAMP_PREFIX, stamp)
+      else bytes = writeWithTopic(scanner, topic)
+      const size = scanner.total + bytes.length - (scanner.end - scanner.start)
+      if (size > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
     }
+    if (code === SUCCESS && alias !== 0) this.#brokerAliases[alias] = topic
     if (code !== SUCCESS) {
       this.#refusedPublishes.refuse(qos, packetId, code)
       return
@@ -216,12 +219,15 @@ export class FromClient {
   }
 
   #subscribe(scanner: Scanner, type: SubscriptionType): void {
-    const request = readSubscriptions(scanner, type)
+    const { limits } = this.#state
+    const isAsking = type === SUBSCRIBE
+    const most = isAsking ? limits.subscriptions_per_packet : limits.subscriptions_max
+    const request = readSubscriptions(scanner, type, most)
     if ('fault' in request) {
       this.#state.fail(request.fault)
       return
     }
-    const { packetId, filters, qos } = request
+    const { packetId, count, filters, qos } = request
     if (this.#state.subscriptions.isWaiting(packetId)) {
       // Clients that know MQTT 3.1 (ESP-IDF's) send it again when the answer takes a second. The
       // broker has it, and its answer is on the way.
@@ -236,16 +242,21 @@ export class FromClient {
       type,
       start,
       end,
-      codes: new Uint8Array(filters.length),
+      codes: new Uint8Array(count),
       judged: 0,
     }
-    if (type === SUBSCRIBE) {
-      if (!this.#judge(question)) this.#state.flow.putOff(() => this.#judge(question))
+    if (count > most && !isAsking) {
+      // Giving filters back is no burden, but each question without an answer is remembered.
+      this.#state.fail(QUOTA_EXCEEDED)
       return
     }
-    // Giving filters back is no burden, but each question without an answer is remembered.
-    if (filters.length > this.#state.limits.subscriptions_max) {
-      this.#state.fail(QUOTA_EXCEEDED)
+    if (count > most) {
+      question.codes.fill(QUOTA_EXCEEDED)
+      this.#passQuestion(question)
+      return
+    }
+    if (isAsking) {
+      if (!this.#judge(question)) this.#state.flow.putOff(() => this.#judge(question))
       return
     }
     for (let i = 0; i < filters.length; i++) {
@@ -259,10 +270,7 @@ export class FromClient {
     const { limits, identity, flow } = this.#state
     const { filters, qos, codes } = question
     while (question.judged < codes.length) {
-      const isTooMany = codes.length > limits.subscriptions_per_packet
-      const to = isTooMany
-        ? codes.length
-        : Math.min(question.judged + FILTERS_AT_ONCE, codes.length)
+      const to = Math.min(question.judged + FILTERS_AT_ONCE, codes.length)
       judgeSubscribe(identity.acl, filters, qos, limits, codes, question.judged, to)
       if (limits.acl_mode === 'shadow') subscribeInShadow(this.#state, question, to)
       question.judged = to

@@ -23,6 +23,8 @@ import {
 /** Packets, or what costs as much, after which it is asked whether the turn is spent. */
 const WORK_UNITS = 64
 const DONE = () => true
+/** One for the packet, and one for each KiB that may have to be read of it. */
+const unitsOf = (scanner: Scanner) => 1 + ((scanner.end - scanner.start) >> 10)
 const LONGEST_WAIT_MS = 60_000
 
 export class Relay implements Flow {
@@ -158,7 +160,7 @@ export class Relay implements Flow {
       else if (what === FAULT) this.#state.fail(scanner.fault)
       else if (what === HEAD) this.#fromClient.publish(scanner, false)
       else this.#fromClient.take(scanner)
-      if (this.isWorkEnough(1) && this.#clientBlocked === 0) this.putOff(DONE)
+      if (this.isWorkEnough(unitsOf(scanner)) && this.#clientBlocked === 0) this.putOff(DONE)
       if (this.#pace !== undefined) this.#keepPace(this.#pace, what)
     }
     this.#flush()
@@ -173,7 +175,7 @@ export class Relay implements Flow {
       else if (what === FAULT) this.#state.failBroker()
       else if (what === HEAD) this.#fromBroker.deliver(scanner, false)
       else this.#fromBroker.take(scanner)
-      if (this.isWorkEnough(1)) this.#putOffBroker()
+      if (this.isWorkEnough(unitsOf(scanner))) this.#putOffBroker()
     }
     this.#flush()
   }

@@ -10,6 +10,7 @@ import type { Ending, SessionCounts, SessionEvents } from './events.ts'
 import { InFlight } from './in_flight.ts'
 import type { Outlet } from './outlet.ts'
 import { RefusedDeliveries } from './refused_deliveries.ts'
+import { stampFor } from './stamp.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /** Terms that client, mProxy and broker agreed on at CONNECT. */
@@ -82,6 +83,8 @@ export class SessionState {
   isInFlightFull = false
   readonly subscriptions = new Subscriptions()
   readonly refusedDeliveries: RefusedDeliveries
+  /** The user property that goes onto each PUBLISH of the client, if any. */
+  readonly stamp: Buffer | null
   /** PINGREQ packets of mProxy that the broker has not answered. */
   ownPings = 0
 
@@ -102,6 +105,7 @@ export class SessionState {
     this.limits = ways.limits
     this.events = ways.events
     this.counts = ways.counts
+    this.stamp = stampFor(identity, agreement.version, ways.limits)
     this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
   }
 

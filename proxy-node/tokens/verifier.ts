@@ -46,6 +46,8 @@ export type Identity = {
   iss: string
   /** Thumbprint of the key that signed: the session ends when the issuer withdraws that key. */
   signed_by: string
+  /** Thumbprint of the client's certificate, which its connection must prove (RFC 8705 §3.1). */
+  bound_to?: string
   /** Place in a token status list of the issuer; the session ends when the list says so. */
   status?: StatusReference
   /** Another issuer than the main one signed it. */
@@ -82,14 +84,8 @@ export type Verification =
   | { ok: false; reason: VerificationFailure }
 
 export type Verifier = {
-  /**
-   * `clientCertificate` is the DER of the certificate that the TLS connection proved, if any.
-   * Reserved for bound tokens: no listener ends TLS yet, and this verifier does not look at it.
-   */
-  verify(
-    token: string | Uint8Array,
-    clientCertificate?: Uint8Array,
-  ): Verification | Promise<Verification>
+  /** Says nothing yet of the connection: see `bound_to` of the identity. */
+  verify(token: string | Uint8Array): Verification | Promise<Verification>
 }
 
 export type VerifierOptions = {
@@ -246,7 +242,8 @@ function judgeClaims(
   const isItself = client_id === sub
   const space = clientSpaceOf(clientIdRule, principal, isItself ? null : client_id, first_party)
   if (space === 'malformed') return refuse('malformed')
-  if (claims['cnf'] !== undefined) return refuse('bound_token') // RFC 7800 §3: nothing proves it
+  const bound_to = readBinding(claims['cnf'])
+  if (bound_to === null) return refuse('bound_token')
   if (acl === null) return refuse('bad_acl')
   const status = readStatusClaim(claims['status'], issuer, iat ?? 0)
   if (status === 'malformed') return refuse('bad_status')
@@ -266,10 +263,21 @@ function judgeClaims(
       jti: jti ?? '',
       iss: issuer,
       signed_by,
+      ...(bound_to === undefined ? {} : { bound_to }),
       ...(status === undefined ? {} : { status }),
       foreign: bound !== undefined,
     },
   }
+}
+
+/** The thumbprint in `cnf`; null where it names a key that nothing here proves (RFC 7800 §3). */
+function readBinding(cnf: unknown): string | undefined | null {
+  if (cnf === undefined) return undefined
+  if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).length !== 1) return null
+  const thumbprint: unknown = Reflect.get(cnf, 'x5t#S256')
+  return typeof thumbprint === 'string' && /^[A-Za-z0-9_-]{43}$/.test(thumbprint)
+    ? thumbprint
+    : null
 }
 
 /** A string fit for MQTT and for a log line: [MQTT-1.5.4-1], [MQTT-1.5.4-2]. */

@@ -31,23 +31,50 @@ export class Capacity {
     this.#onVacated = onVacated
   }
 
-  /** A place for the connection, or the reason why there is none. */
-  take(address: string, connection: Closable): Seat | CapacityRefusal {
-    const { connectionsMax, connectionsPerAddress, unprovenMax } = this.limits
+  /**
+   * A place for the connection, or the reason why there is none. `isBalancer`: it is known later
+   * whose it is, by `move`; the limit of one address is not for the balancer's.
+   */
+  take(address: string, connection: Closable, isBalancer = false): Seat | CapacityRefusal {
+    const { connectionsMax, unprovenMax } = this.limits
     if (this.limits.isMemoryFull()) return 'memory_full'
     const source = sourceOf(address)
-    const fromThere = this.#bySource.get(source) ?? 0
-    if (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress) {
-      if (!this.#vacate(this.#unproven.oldestOf(source))) return 'too_many_from_address'
-    }
+    if (!isBalancer && !this.#admits(source)) return 'too_many_from_address'
     if (this.#open >= connectionsMax || this.#unproven.count >= unprovenMax) {
       if (!this.#vacate(this.#unproven.oldestOfMost())) return 'too_many'
     }
     const seat = new Seat(this, source, connection)
     this.#open++
-    this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1)
+    this.#count(source, 1)
     this.#unproven.add(seat)
     return seat
+  }
+
+  /** Counts it for the client of whom a balancer tells; false when that one has no room. */
+  move(seat: Seat, address: string): boolean {
+    const source = sourceOf(address)
+    if (source === seat.source) return true
+    if (!this.#admits(source)) return false
+    const isUnproven = this.#unproven.delete(seat)
+    this.#count(seat.source, -1)
+    seat.source = source
+    this.#count(source, 1)
+    if (isUnproven) this.#unproven.add(seat)
+    return true
+  }
+
+  /** Makes room among the connections of an address, where there is a limit and it is reached. */
+  #admits(source: string): boolean {
+    const { connectionsPerAddress } = this.limits
+    const fromThere = this.#bySource.get(source) ?? 0
+    if (connectionsPerAddress === 0 || fromThere < connectionsPerAddress) return true
+    return this.#vacate(this.#unproven.oldestOf(source))
+  }
+
+  #count(source: string, by: number): void {
+    const count = (this.#bySource.get(source) ?? 0) + by
+    if (count > 0) this.#bySource.set(source, count)
+    else this.#bySource.delete(source)
   }
 
   prove(seat: Seat): void {
@@ -56,9 +83,7 @@ export class Capacity {
 
   leave({ source }: Seat): void {
     this.#open--
-    const left = (this.#bySource.get(source) ?? 1) - 1
-    if (left > 0) this.#bySource.set(source, left)
-    else this.#bySource.delete(source)
+    this.#count(source, -1)
   }
 
   get unproven(): number {
@@ -77,7 +102,7 @@ export class Capacity {
 
 /** The place of one connection. */
 export class Seat {
-  readonly source: string
+  source: string
   /** Until it has proved something. */
   connection: Closable | undefined
   #capacity: Capacity | undefined
@@ -92,6 +117,11 @@ export class Seat {
   prove(): void {
     this.#capacity?.prove(this)
     this.connection = undefined
+  }
+
+  /** Counts it for another address; false when that one has no room, or it gave up its place. */
+  move(address: string): boolean {
+    return this.#capacity?.move(this, address) ?? false
   }
 
   /** It is closed. */
@@ -119,12 +149,14 @@ class Unproven {
     this.count++
   }
 
-  delete(seat: Seat): void {
+  /** False when it was not there. */
+  delete(seat: Seat): boolean {
     const seats = this.#seats.get(seat.source)
-    if (seats === undefined || !seats.delete(seat)) return
+    if (seats === undefined || !seats.delete(seat)) return false
     this.#move(seat.source, seats.size + 1, seats.size)
     if (seats.size === 0) this.#seats.delete(seat.source)
     this.count--
+    return true
   }
 
   oldestOf(source: string): Seat | undefined {

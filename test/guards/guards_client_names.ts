@@ -139,4 +139,22 @@ export const CLIENT_NAMES: readonly Guard[] = [
     test: 'host/mproxy_explain',
     title: 'and its rules all the same',
   },
+  {
+    name: 'stamps-of-clients-taken-away',
+    attack: 'a message that names another sender',
+    file: 'proxy-node/wire/publish_codec.ts',
+    from: 'writeSection([this.#properties.withoutUserKeys(prefix), stamp])',
+    to: 'writeSection([this.#properties.without(), stamp])',
+    test: 'proxy-node/session/identity_properties',
+    title: 'in place of all that the client says',
+  },
+  {
+    name: 'stamps-of-wills-taken-away',
+    attack: 'a Will that names another sender',
+    file: 'proxy-node/session/stamp.ts',
+    from: 'writeSection([properties.withoutUserKeys(STAMP_PREFIX), stamp])',
+    to: 'writeSection([properties.without(), stamp])',
+    test: 'proxy-node/session/identity_properties',
+    title: 'a Will has it too',
+  },
 ]

@@ -91,7 +91,7 @@ describe('starting', () => {
   test('settings with several faults are refused all at once, with exit code 2', async () => {
     const { code, stdout, stderr } = await runProxy({
       ISSUER: 'http://id.example.com',
-      MQTT_LISTEN: 'mqtts://127.0.0.1:8883',
+      MQTT_LISTEN: 'http://127.0.0.1:8883',
       METRICS_LISTEN: 'nowhere',
       MQTT_DRAIN_TIMEOUT: 'soon',
     })

@@ -24,7 +24,7 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy()
-  await proxy.close(0)
+  await proxy.close({ spread: 0, timeout: 0 })
 })
 afterAll(async () => {
   broker.stop()
