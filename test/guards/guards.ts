@@ -2203,6 +2203,15 @@ const SIGNING_KEYS: readonly Guard[] = [
     title: 'is told as a server may tell it',
   },
   {
+    name: 'means-of-a-broker',
+    attack: 'a client that sends more at once than its broker takes, since it never heard how much',
+    file: 'proxy-node/wire/connect_codec.ts',
+    from: '      SERVER_KEEP_ALIVE,\n      SERVER_REFERENCE,\n',
+    to: '      SERVER_KEEP_ALIVE,\n      0x21,\n      SERVER_REFERENCE,\n',
+    test: 'host/mproxy_same',
+    title: 'see the same at Mosquitto',
+  },
+  {
     name: 'status-of-the-next-token',
     attack: 'a token that was handed in in mid-session and is ended without effect',
     file: 'proxy-node/session/session.ts',
