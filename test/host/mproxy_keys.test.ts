@@ -356,6 +356,7 @@ describe('a key that the issuer withdraws', () => {
     await read()
     expect(await session.untilClosed()).toBe(0x98)
     await old.untilClosed()
+    await until('both lines', () => proxy.lines('session_ended').length === 2)
     expect(proxy.lines('session_ended').map((line) => line['reason'])).toEqual([
       'token_revoked',
       'token_revoked',
