@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as dial } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
-import mqtt from 'mqtt-packet'
+import mqtt, { type Packet } from 'mqtt-packet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { describeFault, readProxyConfig } from '../../../proxy-node/config.ts'
@@ -18,6 +18,7 @@ import {
   type RunningDoor,
 } from '../fixtures/door.ts'
 import { until } from '../fixtures/mosquitto.ts'
+import { publish } from '../fixtures/wire.ts'
 
 let house: House
 let authority: Awaited<ReturnType<typeof makeAuthority>>
@@ -133,6 +134,29 @@ describe('a door with TLS', () => {
     socket.destroy()
     web.terminate()
   })
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'hears what came before a close, in one write: %s',
+    async (version) => {
+      const topic = `said/${version}`
+      const packets: Packet[] = [publish(topic, { qos: 1, messageId: 1 }), { cmd: 'disconnect' }]
+      const bytes = [
+        await connectBytes(house.issuer, `brief-${version}`),
+        ...packets.map((packet) => mqtt.generate(packet, { protocolVersion: 5 })),
+      ]
+      const socket = await open({ minVersion: version, maxVersion: version })
+      const closed = once(socket.resume(), 'close')
+      socket.end(Buffer.concat(bytes))
+      const heard = () =>
+        house.broker.brokers.some(({ packets: all }) =>
+          all.some((packet) => packet.cmd === 'publish' && packet.topic === topic),
+        )
+      await until(heard, 'the broker hears it')
+      await closed
+      const ended = () => door.lines('session_ended').at(-1)?.['client_id']
+      await until(() => ended() === `brief-${version}`, 'the session ends')
+    },
+  )
 
   test('closes whoever does not get through the handshake and CONNECT in its time', async () => {
     const impatient = await house.start({
