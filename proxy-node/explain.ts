@@ -13,6 +13,7 @@
 
 import { createHash } from 'node:crypto'
 import { readFileSync, realpathSync } from 'node:fs'
+import { text as textOf } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import type { AclRule, Qos } from '../policy/acl.ts'
 import { type AclRequest, type Explanation, explainVerdict } from '../policy/explanation.ts'
@@ -85,12 +86,12 @@ type Answer = {
 export async function explainPacket(
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-  readInput: () => string,
+  readInput: () => Promise<string>,
 ): Promise<{ answer: Answer; json: boolean }> {
   const { request, options } = readWords(words)
   const config = readSettings(env)
   const file = options['token-file']
-  const token = (file === undefined ? readInput() : readText(file)).trim()
+  const token = (file === undefined ? await readInput() : readText(file)).trim()
   const { typ, claims } = readContent(token)
   const trust = await trustFor(config, claims, options['policy-file'])
   const { identity, faults } = judgeToken(typ, claims, trust, config)
@@ -374,9 +375,10 @@ export function describeAnswer(answer: Answer): string {
 const [, started] = process.argv
 if (started !== undefined && realpathSync(started) === import.meta.filename) {
   try {
-    const readInput = () => {
-      if (process.stdin.isTTY) process.stderr.write('the token, then Ctrl-D:\n')
-      return readFileSync(0, 'utf8')
+    const readInput = async () => {
+      // A terminal takes lines of 4,095 characters: longer tokens come from a file.
+      if (process.stdin.isTTY) process.stderr.write('the token, then Enter and Ctrl-D:\n')
+      return textOf(process.stdin)
     }
     const { answer, json } = await explainPacket(process.argv.slice(2), process.env, readInput)
     process.stdout.write(`${printable(json ? JSON.stringify(answer) : describeAnswer(answer))}\n`)

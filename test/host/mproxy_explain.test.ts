@@ -45,7 +45,7 @@ const tokenOf = (claims: Record<string, unknown> = {}, typ = 'at+jwt') =>
   ].join('.')
 
 const ask = (words: string, token: string, env: Record<string, string> = {}) =>
-  explainPacket(words.split(' '), { ISSUER, ...env }, () => `${token}\n`)
+  explainPacket(words.split(' '), { ISSUER, ...env }, async () => `${token}\n`)
 const answerTo = async (...asked: Parameters<typeof ask>) => (await ask(...asked)).answer
 
 describe('what decides', () => {
