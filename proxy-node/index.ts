@@ -225,6 +225,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     take(next) {
       takeLive(config, next)
       parts.limits = config.limits
+      capacity.limits.connectionsPerAddress = config.connectionsPerAddress
     },
     async close(times = config.drain) {
       isDraining = true
