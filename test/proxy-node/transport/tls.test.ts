@@ -9,6 +9,7 @@ import mqtt, { type Packet } from 'mqtt-packet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { describeFault, readProxyConfig } from '../../../proxy-node/config.ts'
+import { logCertificates } from '../../../proxy-node/operation/reports.ts'
 import { makeAuthority } from '../../support/certificates.ts'
 import {
   buildHouse,
@@ -374,6 +375,25 @@ describe('faults in the settings', () => {
       /^MQTT_TLS_CERT_FILE: \/nowhere.pem: cannot be read: there is no such file/m,
     )
   })
+})
+
+test('a certificate is told of when it is new, and again and again in its last days', () => {
+  const days: [unknown, unknown][] = []
+  let now = 0
+  let expires_at = 30 * 86_400
+  const certificates = { inForce: () => [{ file: 'a.pem', expires_at }] }
+  const log = (_: string, fields: Record<string, unknown> = {}) => {
+    days.push([fields['file'], fields['days']])
+  }
+  const look = logCertificates(certificates, log, () => now)
+  for (const day of [10, 17, 20, 31]) {
+    now = day * 86_400_000
+    look()
+  }
+  expires_at += 60 * 86_400
+  look()
+  look()
+  expect(days).toEqual([30, 13, 10, -1, 59].map((left) => ['a.pem', left]))
 })
 
 test('files that change are noticed by themselves, once they look the same twice', async () => {
