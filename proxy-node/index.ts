@@ -25,6 +25,7 @@ import { findMemoryMax, guardMemory } from './operation/memory_guard.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
 import {
+  logCertificates,
   logSessions,
   logState,
   reportAcceptRefusals,
@@ -82,12 +83,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     issuers: [config.issuer, ...config.foreignIssuers.map(({ issuer }) => issuer)],
     ...reportState(metrics, log),
   })
-  const tls = openTls(config, reportCertificates(metrics, log))
+  const reportReload = reportCertificates(metrics, log)
+  const tls = openTls(config, (reload) => {
+    reportReload(reload)
+    tellOfCertificates()
+  })
   const { certificates } = tls
   metrics.watchCertificates(certificates)
-  for (const { file, expires_at } of certificates.inForce()) {
-    log('certificate', { file, expires_at: new Date(1000 * expires_at).toISOString() })
-  }
+  const tellOfCertificates = logCertificates(certificates, log)
+  const halfDays = setInterval(tellOfCertificates, 43_200_000).unref()
   const trusts = openTrusts(config, (issuer, isMain) => {
     const named = isMain ? undefined : issuer
     const reportKeys = reportRefreshes(metrics, log, named)
@@ -226,6 +230,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     take(next) {
       takeLive(config, next)
       parts.limits = config.limits
+      capacity.limits.connectionsPerAddress = config.connectionsPerAddress
     },
     async close(times = config.drain) {
       isDraining = true
@@ -238,6 +243,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       memory.close()
       await state.written()
       tls.close()
+      clearInterval(halfDays)
       broker.close()
       await metricsServer?.close()
       log('stopped')
