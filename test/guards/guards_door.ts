@@ -121,4 +121,14 @@ export const DOOR: readonly Guard[] = [
     test: 'proxy-node/session/norms',
     title: 'has no room for another server',
   },
+  {
+    name: 'properties-beyond-their-packet',
+    attack:
+      'a PUBLISH whose properties are read from the next packet: broker and mProxy read two things',
+    file: 'proxy-node/wire/properties.ts',
+    from: 'if (stop > end) return MALFORMED',
+    to: 'if (stop > buffer.length) return MALFORMED',
+    test: 'proxy-node/session/norms',
+    title: 'whose properties go on in the next packet',
+  },
 ]
