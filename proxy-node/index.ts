@@ -29,6 +29,7 @@ import {
   logState,
   reportAcceptRefusals,
   reportCertificates,
+  reportDelays,
   reportLists,
   reportPolicies,
   reportRefreshes,
@@ -165,14 +166,14 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const capacity = new Capacity(
     {
       connectionsMax,
-      connectionsPerAddress: config.connectionsPerAddress,
+      connectionsPerAddress: () => config.connectionsPerAddress,
+      unprovenMax: () => config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
       isMemoryFull: memory.isFull,
-      unprovenMax: config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
     },
-    () => onRefused('crowded_out'),
+    (source) => onRefused('crowded_out', source),
   )
   metrics.watchCapacity(capacity)
-  const reception = new Reception(config.reception, metrics.connectDelayed)
+  const reception = new Reception(() => config.reception, reportDelays(metrics, log))
   let listeners: Listener[]
   try {
     listeners = await listen(config.listen, {

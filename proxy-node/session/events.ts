@@ -34,6 +34,8 @@ export type Ending =
   | 'protocol_error'
   | 'packet_too_large'
   | 'quota_exceeded'
+  | 'too_many_refused_filters'
+  | 'too_many_tokens'
   | 'stalled'
   | 'draining'
 

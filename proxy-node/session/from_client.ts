@@ -314,7 +314,8 @@ export class FromClient {
     // Asking again will not get it, and others wait for the answer.
     this.#refusals ??= new MinuteAllowance()
     const most = this.#state.limits.refused_filters_per_minute
-    if (!this.#refusals.take(refused, most)) this.#state.fail(QUOTA_EXCEEDED)
+    if (this.#refusals.take(refused, most)) return
+    this.#state.control.end('too_many_refused_filters', QUOTA_EXCEEDED)
   }
 
   #disconnect(scanner: Scanner): void {
@@ -366,7 +367,7 @@ export class FromClient {
     }
     this.#verifications ??= new MinuteAllowance()
     if (!this.#verifications.take(1, this.#state.limits.reauthentications_per_minute)) {
-      this.#state.fail(QUOTA_EXCEEDED)
+      this.#state.control.end('too_many_tokens', QUOTA_EXCEEDED)
       return
     }
     this.#state.flow.block(VERIFYING)
