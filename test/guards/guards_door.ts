@@ -112,4 +112,23 @@ export const DOOR: readonly Guard[] = [
     test: 'proxy-node/session/sizes',
     title: 'in packets that the broker takes',
   },
+  {
+    name: 'farewell-that-is-too-large',
+    attack: 'a client that takes small packets, and hears nothing at all when mProxy stops',
+    file: 'proxy-node/wire/disconnect_codec.ts',
+    from: 'return packet.length <= most ? packet : writeDisconnect5(code)',
+    to: 'return packet',
+    test: 'proxy-node/session/norms',
+    title: 'has no room for another server',
+  },
+  {
+    name: 'properties-beyond-their-packet',
+    attack:
+      'a PUBLISH whose properties are read from the next packet: broker and mProxy read two things',
+    file: 'proxy-node/wire/properties.ts',
+    from: 'if (stop > end) return MALFORMED',
+    to: 'if (stop > buffer.length) return MALFORMED',
+    test: 'proxy-node/session/norms',
+    title: 'whose properties go on in the next packet',
+  },
 ]
