@@ -2,7 +2,7 @@
 //   metrics.ts: counters, tally.ts: one with labels; metrics_server.ts: /metrics, /healthz, /readyz
 //   memory_guard.ts: room; draining.ts: the stop
 //   shadow_record.ts: topics that were used in shadow mode
-//   reporter.ts, report_queue.ts: reports to the worker
+//   reporter.ts, report_queue.ts, report_metrics.ts: reports to the worker
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //
@@ -21,9 +21,10 @@ import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
 import type { Brokers, Dial } from '../transport/upstream.ts'
 import type { Reload } from '../transport/watched_files.ts'
+import { countReports, type ReportMetrics } from './report_metrics.ts'
 import { createTally } from './tally.ts'
 
-export type Metrics = {
+export type Metrics = ReportMetrics & {
   readonly sessionEvents: SessionEvents
   connectionOpened(transport: Transport): void
   connectionClosed(transport: Transport): void
@@ -54,9 +55,6 @@ export type Metrics = {
   noteAclMode(mode: 'enforce' | 'shadow'): void
   /** Reads how many lines of the log were dropped when it is scraped. */
   watchLog(dropped: () => number): void
-  reportSent(outcome: string): void
-  /** Reads what waits and what was dropped of the reports when it is scraped. */
-  watchReports(dropped: () => number, waiting: () => number): void
   text(): Promise<string>
   readonly contentType: string
 }
@@ -159,12 +157,6 @@ export function createMetrics(): Metrics {
   const stateWrites = new Counter({
     name: 'mproxy_state_writes_total',
     help: 'Attempts to keep a key set, status list or policy in STATE_DIR, by outcome',
-    labelNames: ['outcome'],
-    registers,
-  })
-  const reports = new Counter({
-    name: 'mproxy_reports_total',
-    help: 'Attempts to report sessions to the worker, by outcome',
     labelNames: ['outcome'],
     registers,
   })
@@ -425,28 +417,7 @@ export function createMetrics(): Metrics {
         registers,
       }).set(mode === 'shadow' ? 1 : 0)
     },
-    reportSent(outcome) {
-      reports.inc({ outcome })
-    },
-    watchReports(dropped, waiting) {
-      new Counter({
-        name: 'mproxy_report_entries_dropped_total',
-        help: 'Entries of reports to the worker that were dropped',
-        registers,
-        collect() {
-          this.reset()
-          this.inc(dropped())
-        },
-      })
-      new Gauge({
-        name: 'mproxy_report_entries_waiting',
-        help: 'Entries that wait for the next report to the worker',
-        registers,
-        collect() {
-          this.set(waiting())
-        },
-      })
-    },
+    ...countReports(registers),
     watchLog(dropped) {
       new Counter({
         name: 'mproxy_log_lines_dropped_total',

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { SessionEvents } from '../session/events.ts'
 import { fetchFromIssuer, reachAt } from '../tokens/issuer_fetch.ts'
 import type { WriteLog } from './log.ts'
-import type { Metrics } from './metrics.ts'
+import type { ReportMetrics } from './report_metrics.ts'
 import { REPORT_MAX, type ReportEntry, ReportQueue } from './report_queue.ts'
 
 /** The client by which mProxy reports. */
@@ -44,7 +44,7 @@ export type ReporterParts = {
   reports: ReportsConfig
   /** Seconds since keys and lists were confirmed. */
   ages: () => { key_age: number | undefined; list_age: number | undefined }
-  metrics: Pick<Metrics, 'reportSent' | 'watchReports'>
+  metrics: ReportMetrics
   log: WriteLog
   /** For tests. */
   every_ms?: number
@@ -66,7 +66,8 @@ export function openReporter(parts: ReporterParts): Reporter {
   /** A report that nobody has confirmed, and goes out again as it is. */
   let pending: { seq: number; entries: ReportEntry[] } | null = null
   let token: { text: string; until: number } | null = null
-  let isSending = false
+  /** The report that is on its way. */
+  let sending: Promise<void> | null = null
   let sentAt = Number.NEGATIVE_INFINITY
   let pausedUntil = 0
   let failures = 0
@@ -190,19 +191,22 @@ export function openReporter(parts: ReporterParts): Reporter {
     return queue.isFull
   }
 
-  async function send(): Promise<void> {
-    if (isSending || performance.now() < pausedUntil) return
-    isSending = true
+  function send(): Promise<void> {
+    if (performance.now() < pausedUntil) return Promise.resolve()
+    sending ??= sendAll().finally(() => {
+      sending = null
+    })
+    return sending
+  }
+
+  async function sendAll(): Promise<void> {
     let outcome: Outcome = 'ok'
     try {
-      let isMore = true
-      while (isMore) isMore = await sendOne()
+      while (await sendOne());
       failures = 0
     } catch (error) {
       outcome = error instanceof Failure ? error.outcome : 'malformed'
       pausedUntil = performance.now() + Math.min(every_ms * 2 ** failures++, PAUSE_MAX_MS)
-    } finally {
-      isSending = false
     }
     metrics.reportSent(outcome)
     if (outcome !== last) log('reports', { outcome, dropped: queue.dropped })
@@ -211,7 +215,7 @@ export function openReporter(parts: ReporterParts): Reporter {
 
   const timer = setInterval(() => void send(), every_ms).unref()
   const sendFull = () => {
-    if (queue.waiting >= REPORT_MAX && !isSending) setImmediate(() => void send())
+    if (queue.waiting >= REPORT_MAX && sending === null) setImmediate(() => void send())
   }
 
   return {
@@ -239,6 +243,8 @@ export function openReporter(parts: ReporterParts): Reporter {
     async close() {
       clearInterval(timer)
       const timeout = setTimeout(() => closing.abort(), LAST_MS)
+      // One that is on its way does not know who went last.
+      await sending
       pausedUntil = 0
       sentAt = Number.NEGATIVE_INFINITY
       await send()
