@@ -173,6 +173,7 @@ export class FromClient {
     }
     if (code === SUCCESS && alias !== 0) this.#brokerAliases[alias] = topic
     if (code !== SUCCESS) {
+      this.#state.events.refused(this.#state.counts, 'publish_refused', topic, code)
       this.#refusedPublishes.refuse(qos, packetId, code)
       return
     }
@@ -288,6 +289,9 @@ export class FromClient {
     for (let i = 0; i < codes.length; i++) {
       if (codes[i] === 0) continue
       refused++
+      if (type === SUBSCRIBE) {
+        this.#state.events.refused(this.#state.counts, 'subscribe_refused', filters[i]!, codes[i]!)
+      }
       if (this.#state.version === 4) codes[i] = SUBACK_FAILURE_3
     }
     if (type === SUBSCRIBE) {
