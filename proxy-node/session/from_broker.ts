@@ -71,10 +71,7 @@ export class FromBroker {
         }
         return
       case PINGRESP:
-        if (this.#state.ownPings > 0) {
-          this.#state.ownPings--
-          return
-        }
+        if (this.#state.pings.answer()) return
         break
       case DISCONNECT: {
         const code = scanner.end > scanner.body ? scanner.buffer[scanner.body]! : SUCCESS

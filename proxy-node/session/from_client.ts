@@ -102,8 +102,7 @@ export class FromClient {
         this.#subscribe(scanner, type)
         break
       case PINGREQ:
-        if (scanner.end !== scanner.body) this.#state.fail(MALFORMED)
-        else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
+        this.#ping(scanner)
         break
       case DISCONNECT:
         this.#disconnect(scanner)
@@ -183,6 +182,15 @@ export class FromClient {
   passPart(scanner: Scanner): void {
     if (!this.#forwardsParts) return
     this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, scanner.last)
+  }
+
+  #ping(scanner: Scanner): void {
+    if (scanner.end !== scanner.body) {
+      this.#state.fail(MALFORMED)
+      return
+    }
+    this.#state.pings.ask()
+    this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
   }
 
   #acknowledge(scanner: Scanner, type: number): void {

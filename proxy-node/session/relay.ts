@@ -7,9 +7,11 @@ import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/fra
 import { FromBroker } from './from_broker.ts'
 import { FromClient } from './from_client.ts'
 import type { Outlet } from './outlet.ts'
+import { Sink } from './sink.ts'
 import {
   type Agreement,
   type Flow,
+  PENDING,
   PUT_OFF,
   type SessionControl,
   SessionState,
@@ -26,11 +28,11 @@ export class Relay implements Flow {
   /** Monotonic ms of the client's last bytes, and of the last bytes to the broker. */
   heardFromClient_at: number
   wroteToBroker_at: number
-  /** Monotonic ms since when a sink takes nothing, or 0. */
-  clientStuckSince = 0
-  brokerStuckSince = 0
-  /** Monotonic ms since when the client is not read, or 0. */
-  clientPausedSince = 0
+  heardFromBroker_at: number
+  /** Monotonic ms since when the client waits for an answer to a SUBSCRIBE, or 0. */
+  clientWaitsSince = 0
+  readonly clientSink: Sink
+  readonly brokerSink: Sink
 
   readonly #state: SessionState
   readonly #clientScanner: Scanner
@@ -59,7 +61,10 @@ export class Relay implements Flow {
     this.#fromBroker = new FromBroker(this.#state)
     this.#toClient = ways.toClient
     this.#toBroker = ways.toBroker
+    this.clientSink = new Sink(ways.toClient.stream)
+    this.brokerSink = new Sink(ways.toBroker.stream)
     this.heardFromClient_at = this.wroteToBroker_at = performance.now()
+    this.heardFromBroker_at = this.heardFromClient_at
   }
 
   get identity(): Identity {
@@ -106,14 +111,25 @@ export class Relay implements Flow {
     return this.#clientScanner.isMidPacket
   }
 
+  get isBrokerMidPacket(): boolean {
+    return this.#brokerScanner.isMidPacket
+  }
+
   get awaitsPing(): boolean {
-    return this.#state.ownPings > 0
+    return this.#state.pings.own > 0
+  }
+
+  /** Monotonic ms of the first PINGREQ, of whomever, that the broker has not answered, or 0. */
+  get pingedSince(): number {
+    return this.#state.pings.since
   }
 
   /** Shows the broker that the session lives, though nothing of the client reaches it. */
   ping(): void {
-    if (this.#state.ownPings > 0 || this.#toBroker.isMidPacket) return
-    this.#state.ownPings++
+    const { pings } = this.#state
+    if (pings.own > 0 || this.#toBroker.isMidPacket) return
+    pings.own++
+    pings.ask()
     this.#toBroker.insert(PING_REQUEST)
     this.#flush()
   }
@@ -137,6 +153,7 @@ export class Relay implements Flow {
 
   takeFromBroker(chunk: Buffer): void {
     if (this.#state.isOver) return
+    this.heardFromBroker_at = performance.now()
     this.#state.events.bytesFromBroker(chunk.length)
     this.#brokerScanner.push(chunk)
     this.pumpBroker()
@@ -213,11 +230,10 @@ export class Relay implements Flow {
   watchSinks(): void {
     if (this.#state.isOver) return
     const { buffer_high_water: high } = this.#state.limits
-    const now = performance.now()
     const clientFull = this.#toClient.isFull(high)
     const brokerFull = this.#toBroker.isFull(high)
-    this.clientStuckSince = clientFull ? this.clientStuckSince || now : 0
-    this.brokerStuckSince = brokerFull ? this.brokerStuckSince || now : 0
+    this.clientSink.note(clientFull)
+    this.brokerSink.note(brokerFull)
     // Each pump also answers its own source. Answers have more room than bytes that are passed on,
     // so that a slow reader can still acknowledge, but not room without end.
     const room = 2 * high + 65_536
@@ -236,6 +252,8 @@ export class Relay implements Flow {
     const was = this.#brokerBlocked
     this.#brokerBlocked &= ~reason
     if (was === 0 || this.#brokerBlocked !== 0) return
+    // The broker was not silent, it was not read.
+    this.heardFromBroker_at = performance.now()
     this.pumpBroker()
     if (this.#brokerBlocked === 0 && !this.#state.isOver) this.#toBroker.stream.resume()
   }
@@ -251,17 +269,17 @@ export class Relay implements Flow {
 
   #blockClient(reason: number): void {
     this.#clientBlocked |= reason
-    this.clientPausedSince ||= performance.now()
+    if (reason === PENDING) this.clientWaitsSince ||= performance.now()
     this.#toClient.stream.pause()
   }
 
   #unblockClient(reason: number): void {
     const was = this.#clientBlocked
     this.#clientBlocked &= ~reason
+    if (reason === PENDING) this.clientWaitsSince = 0
     if (was === 0 || this.#clientBlocked !== 0) return
     // The client was not silent, it was not read.
     this.heardFromClient_at = performance.now()
-    this.clientPausedSince = 0
     this.pumpClient()
     if (this.#clientBlocked !== 0 || this.#state.isOver) return
     if (this.#whenRead) this.#whenRead()

@@ -2,7 +2,7 @@
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
 //   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
-//   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
+//   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts, sink.ts: ways out
 //   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: last bytes to a peer
 //   terms.ts: terms of both sides; deadlines.ts: what is due, alarm.ts: when
 //   turns.ts, allowance.ts: shares of a turn, of a minute; events.ts: what others hear
@@ -347,6 +347,7 @@ export class Session implements SessionFacts {
       const due = this.#deadlines.findEnd(relay)
       if (due) this.#end(due.reason, due.code)
       else if (this.#deadlines.isPingDue(relay)) relay.ping()
+      this.#deadlines.lookAtSinks(relay)
     } else if (performance.now() >= this.#deadline_at) {
       this.#giveUp()
     }

@@ -52,6 +52,28 @@ export type Flow = {
   putOff(goOn: () => boolean): void
 }
 
+/** PINGREQ packets that the broker has not answered. */
+export class Pings {
+  /** Those of mProxy, whose answers the client must not see. */
+  own = 0
+  /** Monotonic ms of the oldest, or 0. */
+  since = 0
+  #count = 0
+
+  ask(): void {
+    if (this.#count++ === 0) this.since = performance.now()
+  }
+
+  /** Says whether this answer is for mProxy. */
+  answer(): boolean {
+    this.#count = Math.max(0, this.#count - 1)
+    this.since = this.#count === 0 ? 0 : performance.now()
+    if (this.own === 0) return false
+    this.own--
+    return true
+  }
+}
+
 export type Ways = {
   toClient: Outlet
   toBroker: Outlet
@@ -76,8 +98,7 @@ export class SessionState {
   readonly inFlight = new Set<number>()
   readonly subscriptions = new Subscriptions()
   readonly refusedDeliveries: RefusedDeliveries
-  /** PINGREQ packets of mProxy that the broker has not answered. */
-  ownPings = 0
+  readonly pings = new Pings()
 
   constructor(
     ways: Ways,

@@ -1,6 +1,7 @@
 // Streams to both sides: clients come in, brokers are dialled.
 //   listen.ts: the listeners of MQTT_LISTEN, and room for connections; websocket.ts: ws://
 //   upstream.ts: the brokers of MQTT_UPSTREAM; byte_stream.ts: the type that a session is opened on
+//   send_queue.ts: bytes that a peer has not acknowledged
 // Leaves everything that is said on a stream to session/.
 //
 // Room for connections is counted over all listeners, and for one address.
