@@ -4,7 +4,7 @@
 // variable has which address is said in config.ts.
 
 export type ListenAddress = {
-  transport: 'tcp' | 'ws'
+  transport: 'tcp' | 'tls' | 'ws' | 'wss'
   host: string
   /** 0 asks the system for a free one. */
   port: number
@@ -93,31 +93,32 @@ export function readList<T>(
   return { problem: problems.join(', and ') + hint }
 }
 
+/** By the scheme of an address, with its usual port. */
+const DOORS: Record<string, { transport: ListenAddress['transport']; port: number }> = {
+  'mqtt:': { transport: 'tcp', port: 1883 },
+  'mqtts:': { transport: 'tls', port: 8883 },
+  'ws:': { transport: 'ws', port: 80 },
+  'wss:': { transport: 'wss', port: 443 },
+}
+
 export function readListenAddress(text: string, subject: string): Reading<ListenAddress> {
   if (text === '') return { problem: `${subject} is empty` }
   const url = URL.parse(text)
-  const scheme = url?.protocol
-  if (scheme === 'mqtts:' || scheme === 'wss:') {
-    return {
-      problem:
-        `${subject} asks for TLS, which this version cannot listen with: ` +
-        'end TLS in front of mProxy and use mqtt:// or ws:// here',
-    }
-  }
-  if (url === null || url.hostname === '' || (scheme !== 'mqtt:' && scheme !== 'ws:')) {
-    return { problem: `${subject} is not an address that begins with mqtt:// or ws://` }
+  const door = DOORS[url?.protocol ?? '']
+  if (url === null || url.hostname === '' || door === undefined) {
+    const problem = 'is not an address that begins with mqtt://, mqtts://, ws:// or wss://'
+    return { problem: `${subject} ${problem}` }
   }
   if (url.username !== '' || url.password !== '' || /[?#]/.test(text)) {
     return { problem: `${subject} must have no user, no query and no fragment` }
   }
-  const host = bareHost(url)
-  if (scheme === 'ws:') {
-    return { value: { transport: 'ws', host, port: portOf(url, 80), path: url.pathname } }
+  const { transport } = door
+  const hasPath = transport === 'ws' || transport === 'wss'
+  if (!hasPath && url.pathname !== '' && url.pathname !== '/') {
+    return { problem: `${subject} has a path, which only ws:// and wss:// addresses have` }
   }
-  if (url.pathname !== '' && url.pathname !== '/') {
-    return { problem: `${subject} has a path, which only ws:// addresses have` }
-  }
-  return { value: { transport: 'tcp', host, port: portOf(url, 1883), path: '' } }
+  const [host, port] = [bareHost(url), portOf(url, door.port)]
+  return { value: { transport, host, port, path: hasPath ? url.pathname : '' } }
 }
 
 export function readBrokerAddress(text: string, subject: string): Reading<BrokerAddress> {
@@ -162,7 +163,7 @@ export function readMetricsAddress(text: string): Reading<MetricsAddress | 'off'
 
 const bareHost = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '')
 
-/** A URL of the scheme ws drops its port where it is 80. */
+/** A URL of the schemes ws and wss drops its port where it is the usual one. */
 const portOf = (url: URL, fallback: number): number =>
   url.port === '' ? fallback : Number(url.port)
 

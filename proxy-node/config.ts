@@ -2,9 +2,9 @@
 // All faults are found before anything is said about them, each with the name of the variable, the
 // problem and an example. A fault never repeats a password. An empty variable is as if absent.
 //
-// A new variable is one entry of PROXY_VARIABLES, and one line where its value goes: in
-// `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES,
-// and a test compares them.
+// A new variable is one entry of PROXY_VARIABLES (of limits and doors: LIMIT_VARIABLES and
+// DOOR_VARIABLES), and one line where its value goes: `readProxyConfig`, `limitsOf`, `doorOf`. The
+// table in docs/environment.md is made from PROXY_VARIABLES, and a test compares them.
 
 import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
@@ -20,7 +20,33 @@ import {
   readListenAddress,
   readMetricsAddress,
 } from './addresses.ts'
+import {
+  DOOR_VARIABLES,
+  type DoorConfig,
+  type DrainTimes,
+  doorOf,
+  drainOf,
+  findDoorFaults,
+  type UpstreamConfig,
+  upstreamOf,
+} from './door_variables.ts'
 import { type ForeignIssuer, readAudience, readIssuersFile } from './issuers_file.ts'
+import {
+  LIMIT_VARIABLES,
+  type ReceptionLimits,
+  receptionOf,
+  type ShareLimits,
+  sharesOf,
+} from './limit_variables.ts'
+import {
+  choice,
+  number,
+  optional,
+  required,
+  type Variable,
+  wholeNumber,
+  withDefault,
+} from './variables.ts'
 
 export type ProxyConfig = {
   issuer: string
@@ -28,18 +54,26 @@ export type ProxyConfig = {
   issuerAddress: string | undefined
   jwksUri: string | undefined
   audience: string
+  /** Which MQTT client ids an application of a person may have. */
+  clientIdRule: 'subject' | 'application'
   /** Issuers beside the main one. */
   foreignIssuers: ForeignIssuer[]
   listen: ListenAddress[]
+  door: DoorConfig
   upstream: BrokerAddress[]
+  reach: UpstreamConfig
   metrics: MetricsAddress | undefined
   /** undefined: as many as the process has descriptors for */
   connectionsMax: number | undefined
   /** 0 is no limit */
   connectionsPerAddress: number
+  /** undefined: half of the connections */
+  unprovenMax: number | undefined
+  reception: ReceptionLimits
+  /** Megabytes; undefined: 90 % of what the process may have. */
+  memoryMax: number | undefined
   limits: SessionLimits
-  /** milliseconds */
-  drainTimeout: number
+  drain: DrainTimes
   /** undefined: keys, lists and policies are kept in memory alone */
   stateFolder: string | undefined
   /** milliseconds */
@@ -47,7 +81,7 @@ export type ProxyConfig = {
   statusFailOpen: boolean
 }
 
-export type SessionLimits = {
+export type SessionLimits = ShareLimits & {
   /** From accept to the last byte of CONNECT. */
   connect_timeout_ms: number
   /** Largest CONNECT, fixed header included. */
@@ -62,10 +96,6 @@ export type SessionLimits = {
   subscriptions_per_packet: number
   /** Filters a session may hold at once, or give back in one UNSUBSCRIBE. */
   subscriptions_max: number
-  /** Filters that are refused in a minute, from which on the session ends; 0: no limit. */
-  refused_filters_per_minute: number
-  /** Tokens that a session may bring in a minute, each of which is verified; 0: no limit. */
-  reauthentications_per_minute: number
   /** SUBSCRIBE and UNSUBSCRIBE packets the broker has not answered; more wait unread. */
   inflight_subscribes_max: number
   topic_levels_max: number
@@ -88,90 +118,25 @@ export type SessionLimits = {
   denied_resumed_delivery: 'drop' | 'clean'
   /** A filter of which the token allows some topics alone. */
   partial_filters: 'refuse' | 'deliver'
-  /** Bytes waiting in one direction at which its source is no longer read. */
-  buffer_high_water: number
+  /** `shadow`: the rules of tokens refuse nothing; what they would refuse is counted. */
+  acl_mode: 'enforce' | 'shadow'
+  /** Whether messages get the name of the client that sent them, as a user property. */
+  identity_properties: 'off' | 'on'
+  /** How the broker reads topics. */
+  upstream_dialect: 'mqtt' | 'rabbitmq'
+  /** Versions of MQTT that the broker speaks. */
+  upstream_versions: 'all' | '3.1.1'
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
   write_stall_timeout_ms: number
   /** Time to reach a broker, and then time for its CONNACK. */
   broker_timeout_ms: number
+  /** MQTT 5 clients are sent there when mProxy stops. */
+  server_reference: string | undefined
   /** How long a closed connection may take to read the last bytes written to it. */
   close_grace_ms: number
 }
 
 // --- The variables ---
-
-type Description<T> = {
-  /** Words for the page, in Markdown. */
-  readonly meaning: string
-  /** A value that reads well, for a fault and for the page. */
-  readonly example: string
-  /** The value of a text, or the problem with it. */
-  readonly read: (text: string) => Reading<T>
-}
-
-/** One variable: all that mProxy and its page know about it. */
-export type Variable<T> = Description<T> & {
-  /** The text that counts without one; undefined: none, and `remark` says which value holds. */
-  readonly default: string | undefined
-  /** In words, beside the default or in its place. */
-  readonly remark: string
-  /** The value without a text, or the fault. */
-  readonly absent: Reading<T>
-}
-
-/** `text` counts where the environment says nothing. */
-const withDefault = <T>(text: string, remark: string, of: Description<T>): Variable<T> => ({
-  ...of,
-  default: text,
-  remark,
-  absent: of.read(text),
-})
-
-/** Without a text the value is undefined, whose meaning `remark` says. */
-const optional = <T>(remark: string, of: Description<T>): Variable<T | undefined> => ({
-  ...of,
-  default: undefined,
-  remark,
-  absent: { value: undefined },
-})
-
-const required = <T>(remark: string, of: Description<T>): Variable<T> => ({
-  ...of,
-  default: undefined,
-  remark: `required${remark}`,
-  absent: { problem: 'is required and was not set' },
-})
-
-/** A whole number; the example of one with a default is the default. */
-const wholeNumber =
-  (least: number, most: number) =>
-  (text: string): Reading<number> => {
-    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-    if (value >= least && value <= most) return { value }
-    return { problem: `${quote(text)} is not a whole number from ${least} to ${most}` }
-  }
-
-const number = (
-  value: number,
-  [least, most]: readonly [number, number],
-  meaning: string,
-  remark = '',
-): Variable<number> => {
-  const text = String(value)
-  return withDefault(text, remark, { example: text, meaning, read: wholeNumber(least, most) })
-}
-
-/** The first of the two is the default. */
-const choice = <T extends string>([usual, other]: readonly [T, T], meaning: string): Variable<T> =>
-  withDefault<T>(usual, '', {
-    example: usual,
-    meaning,
-    read: (text) => {
-      if (text === usual) return { value: usual }
-      if (text === other) return { value: other }
-      return { problem: `${quote(text)} is neither ${usual} nor ${other}` }
-    },
-  })
 
 const LISTEN = 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
 
@@ -198,6 +163,12 @@ const TABLE = {
     meaning: 'the `aud` that a token must have',
     read: readAudience,
   }),
+  MQTT_CLIENT_ID_RULE: choice(
+    ['subject', 'application'],
+    'which MQTT client ids an application of a person may have: `subject`, any id of that person; ' +
+      '`application`, those that begin with its own prefix, unless it is `first_party` ([mqtt](mqtt.md)). ' +
+      '`npm start` of a new folder sets `application`, and keeps that in `client_id_rule` there',
+  ),
   ISSUERS_FILE: optional('none', {
     example: 'docs/issuers.json',
     meaning:
@@ -208,21 +179,36 @@ const TABLE = {
   MQTT_LISTEN: withDefault(LISTEN, '', {
     example: LISTEN,
     meaning:
-      'where clients connect: `mqtt://` and `ws://` addresses, comma-separated. ' +
-      'mProxy does not end TLS: a TLS proxy stands in front of it',
+      'where clients connect: `mqtt://`, `mqtts://`, `ws://` and `wss://` addresses, comma-separated',
     read: (text) => readList(text, readListenAddress),
   }),
   MQTT_UPSTREAM: required(' (`npm start` brings a broker)', {
     example: 'mqtt://user:pass@10.0.0.5:1883',
     meaning:
-      'the brokers: `mqtt://` or `mqtts://` addresses, comma-separated, tried in turn, ' +
-      'with user and password where they want one',
+      'the broker: an `mqtt://` or `mqtts://` address, with user and password where it wants one. ' +
+      'Several, comma-separated, are the brokers **of one cluster**, between which messages pass: each ' +
+      'client has its own, by its client id, and another one while that is down',
     read: (text) => readList(text, readBrokerAddress, true),
   }),
+  MQTT_UPSTREAM_DIALECT: choice(
+    ['mqtt', 'rabbitmq'],
+    'how the broker reads topics: `rabbitmq` refuses topics, filters and Wills with `.` or `*`, which RabbitMQ ' +
+      'reads as `/` and `+` ([mqtt](mqtt.md#brokers))',
+  ),
+  MQTT_IDENTITY_PROPERTIES: choice(
+    ['off', 'on'],
+    'whether each PUBLISH and Will of a client of MQTT 5 gets the user property `allauth-sub`, and loses all of the ' +
+      "client's own that begin with `allauth-`",
+  ),
+  MQTT_UPSTREAM_VERSIONS: choice(
+    ['all', '3.1.1'],
+    'the versions of MQTT that the broker speaks: with `3.1.1` a client of MQTT 5 is told so at once',
+  ),
+  ...DOOR_VARIABLES,
   METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
     example: '127.0.0.1:9464',
     meaning:
-      'where `/metrics`, `/healthz` and `/readyz` (`ready`, `keys`, `broker`, `draining`) are; ' +
+      'where `/metrics`, `/healthz` and `/readyz` (`ready`, `keys`, `broker`, `memory`, `draining`) are; ' +
       '`off` for nowhere',
     read: readMetricsAddress,
   }),
@@ -243,17 +229,7 @@ const TABLE = {
     [1024, 268_435_460],
     'largest packet of a connected client, up to 268435460',
   ),
-  MQTT_CONNECTIONS_MAX: optional("half the process's descriptors", {
-    example: '10000',
-    meaning: 'connections at once',
-    read: wholeNumber(1, 1_000_000),
-  }),
-  MQTT_CONNECTIONS_PER_ADDRESS: number(
-    0,
-    [0, 1_000_000],
-    'connections at once from one address',
-    'no limit',
-  ),
+  ...LIMIT_VARIABLES,
   MQTT_SESSION_EXPIRY_MAX: optional('no limit', {
     example: '86400',
     meaning: 'longest Session Expiry Interval that a client of MQTT 5 gets, in seconds',
@@ -264,22 +240,6 @@ const TABLE = {
     [0, 65_535],
     'longest Keep Alive, in seconds; MQTT 5 clients learn it from CONNACK',
     'as clients say',
-  ),
-  MQTT_SUBSCRIPTIONS_MAX: number(
-    4096,
-    [1, 1_000_000],
-    'topic filters that one session may ask for and hold',
-  ),
-  MQTT_REFUSED_FILTERS_PER_MINUTE: number(
-    5000,
-    [0, 1_000_000],
-    'topic filters that one session may be refused in a minute; more end it (0x97). 0: no limit',
-  ),
-  MQTT_REAUTHENTICATIONS_PER_MINUTE: number(
-    20,
-    [0, 100_000],
-    'new tokens that one session may bring in a minute, by AUTH or `$allauth/token`; more end it ' +
-      '(0x97). 0: no limit',
   ),
   MQTT_FILTERS_PER_SUBSCRIBE: number(
     1024,
@@ -314,6 +274,19 @@ const TABLE = {
     'what becomes of a filter of which the token allows some topics alone: `refuse` it, or ' +
       '`deliver` those topics and drop the others (never for `$share` and below `$`)',
   ),
+  SETTINGS_FILE: optional('none', {
+    example: '/etc/mproxy/settings',
+    meaning:
+      'a file of lines NAME=value, which count before the environment. It is read anew when it ' +
+      'changes, or by SIGHUP ([which take effect](running_mproxy.md#settings-that-change))',
+    read: readFolder,
+  }),
+  MQTT_ACL_MODE: choice(
+    ['enforce', 'shadow'],
+    'whether the rules of tokens refuse something: with `shadow` PUBLISH, SUBSCRIBE, deliveries and Wills pass ' +
+      'whatever the rules say, and what they would refuse is counted ([mqtt](mqtt.md#shadow-mode)); for moving a fleet ' +
+      'over, never for good',
+  ),
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
@@ -331,11 +304,6 @@ const TABLE = {
     'whether tokens are let in whose status list is too old: `no` (they are refused as unavailable), or `yes` ' +
       '(whoever is revoked meanwhile gets in)',
   ),
-  MQTT_DRAIN_TIMEOUT: number(
-    10,
-    [0, 3600],
-    'seconds that open sessions have to end when mProxy stops',
-  ),
 } as const
 
 type Values = {
@@ -352,7 +320,6 @@ const FIXED_LIMITS = {
   inflight_subscribes_max: 64,
   topic_alias_max: 64,
   inflight_qos2_max: 100,
-  buffer_high_water: 65_536,
   broker_timeout_ms: 10_000,
   close_grace_ms: 1000,
 }
@@ -383,7 +350,12 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
 
   const names = Object.keys(PROXY_VARIABLES) as VariableName[]
   const readings = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
-  faults.push(...findSharedPorts(readings.MQTT_LISTEN ?? [], readings.METRICS_LISTEN))
+  const faulty = faults.map(({ name }) => name)
+  faults.push(
+    ...findDoorFaults(readings, faulty).map(({ name, problem }) => {
+      return { name, problem, example: PROXY_VARIABLES[name].example }
+    }),
+  )
   if (
     readings.MQTT_PARTIAL_FILTERS === 'deliver' &&
     readings.MQTT_DENIED_RESUMED_DELIVERY === 'clean'
@@ -404,14 +376,20 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       issuerAddress: values.ISSUER_ADDRESS,
       jwksUri: values.JWKS_URI,
       audience: values.MQTT_AUDIENCE,
+      clientIdRule: values.MQTT_CLIENT_ID_RULE,
       foreignIssuers: values.ISSUERS_FILE ?? [],
       listen: values.MQTT_LISTEN,
+      door: doorOf(values),
       upstream: values.MQTT_UPSTREAM,
+      reach: upstreamOf(values),
       metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
       connectionsMax: values.MQTT_CONNECTIONS_MAX,
       connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
+      unprovenMax: values.MQTT_CONNECTIONS_UNPROVEN_MAX,
+      reception: receptionOf(values),
+      memoryMax: values.MQTT_MEMORY_MAX,
       limits: limitsOf(values),
-      drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
+      drain: drainOf(values),
       stateFolder: values.STATE_DIR,
       statusMaxAge: 1000 * values.MQTT_STATUS_MAX_AGE,
       statusFailOpen: values.MQTT_STATUS_FAIL_OPEN === 'yes',
@@ -421,6 +399,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
 
 const limitsOf = (values: Values): SessionLimits => ({
   ...FIXED_LIMITS,
+  ...sharesOf(values),
   connect_timeout_ms: 1000 * values.MQTT_CONNECT_TIMEOUT,
   connect_packet_max: values.MQTT_CONNECT_MAX_BYTES,
   ahead_max: values.MQTT_AHEAD_MAX_BYTES,
@@ -430,38 +409,19 @@ const limitsOf = (values: Values): SessionLimits => ({
   subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
   subscriptions_per_packet: values.MQTT_FILTERS_PER_SUBSCRIBE,
   topic_levels_max: values.MQTT_TOPIC_LEVELS_MAX,
-  refused_filters_per_minute: values.MQTT_REFUSED_FILTERS_PER_MINUTE,
-  reauthentications_per_minute: values.MQTT_REAUTHENTICATIONS_PER_MINUTE,
   write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
   denied_publish_3: values.MQTT_DENIED_PUBLISH,
   denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
   partial_filters: values.MQTT_PARTIAL_FILTERS,
+  server_reference: values.MQTT_SERVER_REFERENCE,
+  acl_mode: values.MQTT_ACL_MODE,
+  upstream_dialect: values.MQTT_UPSTREAM_DIALECT,
+  upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
+  identity_properties: values.MQTT_IDENTITY_PROPERTIES,
 })
 
 function readFolder(text: string): Reading<string> {
   return text.length > 1024 || text.includes('\0')
-    ? { problem: `${quote(text)} is not the path of a folder` }
+    ? { problem: `${quote(text)} is not a path` }
     : { value: text }
-}
-
-/** Two listeners on one port would fail one after the other at start; this says it in one go. */
-function findSharedPorts(
-  listen: readonly ListenAddress[],
-  metrics: MetricsAddress | 'off' | undefined,
-): VariableFault[] {
-  const addresses = new Set<string>()
-  const faults: VariableFault[] = []
-  const claim = (name: VariableName, host: string, port: number) => {
-    const address = `${host}:${port}`
-    if (port !== 0 && addresses.has(address)) {
-      const problem = `${address} is already taken by another listener`
-      faults.push({ name, problem, example: PROXY_VARIABLES[name].example })
-    }
-    addresses.add(address)
-  }
-  for (const { host, port } of listen) claim('MQTT_LISTEN', host, port)
-  if (metrics !== undefined && metrics !== 'off') {
-    claim('METRICS_LISTEN', metrics.host, metrics.port)
-  }
-  return faults
 }

@@ -42,8 +42,13 @@ export type GateReason =
   | 'bad_authentication_method'
   | 'no_token'
   | 'user_name'
+  | 'unsupported_version'
   | 'client_id'
+  /** It is one of the subject's, outside the space of this application. */
+  | 'client_id_of_another_application'
   | 'will'
+  | 'too_many_sessions'
+  | 'too_many_connects'
 
 export type GateRefusal = { ok: false; code: number; reason: GateReason }
 
@@ -62,6 +67,17 @@ export function findToken(connect: Connect): { ok: true; token: Buffer } | GateR
     return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason: 'too_large' }
   }
   return { ok: true, token }
+}
+
+/** A token that is bound to a certificate counts on a connection alone that proves it. */
+export function judgeBinding(
+  verification: Verification,
+  thumbprint: string | undefined,
+): Verification {
+  if (!verification.ok) return verification
+  const { bound_to } = verification.identity
+  const isProven = bound_to === undefined || bound_to === thumbprint
+  return isProven ? verification : { ok: false, reason: 'bound_token' }
 }
 
 /**
@@ -101,13 +117,17 @@ export function judgeConnect(
     return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason: 'user_name' }
   }
   const { clientId } = connect
-  const refusal: GateRefusal = { ok: false, code: CLIENT_ID_NOT_VALID, reason: 'client_id' }
+  const refusal: GateRefusal = {
+    ok: false,
+    code: CLIENT_ID_NOT_VALID,
+    reason: isWithinSpace(identity, clientId) ? 'client_id' : 'client_id_of_another_application',
+  }
   if (clientId !== '') {
     return isOwnClientId(identity, clientId) ? { ok: true, clientId, isAssigned: false } : refusal
   }
   // 3.1.1 [MQTT-3.1.3-8]: such a client could never learn its identifier.
   if (connect.version === 4 && !connect.clean) return refusal
-  const ownId = `${identity.principal}:${suffix}`
+  const ownId = `${identity.client_space ?? `${identity.principal}:`}${suffix}`
   return isOwnClientId(identity, ownId) ? { ok: true, clientId: ownId, isAssigned: true } : refusal
 }
 
@@ -118,12 +138,16 @@ export function isOwnClientId(identity: Identity, clientId: string): boolean {
   // `a:b` of a foreign issuer would look like `a` with a suffix; and no registry of devices
   // confirmed its claim about another MQTT client.
   if (identity.foreign && identity.sub.includes(':')) return false
+  if (!isWithinSpace(identity, clientId)) return false
   if (clientId === principal) return true
   if (clientId === identity.mqtt_client_id) return !identity.foreign
   const { length } = principal
   if (!clientId.startsWith(principal) || clientId.charCodeAt(length) !== 0x3a) return false
   return isSuffix(clientId, length + 1)
 }
+
+const isWithinSpace = ({ client_space }: Identity, clientId: string): boolean =>
+  client_space === undefined || clientId === '' || clientId.startsWith(client_space)
 
 /** 1 to 64 characters of the id alphabet `[A-Za-z0-9._~-]`. */
 function isSuffix(text: string, from: number): boolean {
@@ -138,9 +162,23 @@ function isSuffix(text: string, from: number): boolean {
   return true
 }
 
+/** Limits on topics and filters that hold whatever the rules say. */
+export type TopicLimits = {
+  topic_levels_max: number
+  /** How the broker reads a topic: `rabbitmq` reads `.` as `/`, and `*` as `+`. */
+  upstream_dialect: 'mqtt' | 'rabbitmq'
+}
+
+/** Says whether the broker would read this text as another topic than the one that is judged. */
+const isRewritten = (text: string, { upstream_dialect }: TopicLimits): boolean =>
+  upstream_dialect === 'rabbitmq' && (text.includes('.') || text.includes('*'))
+
+/** Rules, or null: no rule is asked, and all else is judged (shadow mode). */
+export type Judged = Acl | null
+
 /** 0, or the reason code that the CONNACK gets. */
-export function judgeWill(acl: Acl, will: Will, levelsMax: number): number {
-  return judgePublish(acl, will.topic, will.qos, will.retain, will.responseTopic, levelsMax)
+export function judgeWill(acl: Judged, will: Will, limits: TopicLimits): number {
+  return judgePublish(acl, will.topic, will.qos, will.retain, will.responseTopic, limits)
 }
 
 /**
@@ -148,22 +186,23 @@ export function judgeWill(acl: Acl, will: Will, levelsMax: number): number {
  * message would be delivered by.
  */
 export function judgePublish(
-  acl: Acl,
+  acl: Judged,
   topic: string,
   qos: Qos,
   retain: boolean,
   responseTopic: string | undefined,
-  levelsMax: number,
+  limits: TopicLimits,
 ): number {
-  if (!isTopicName(topic, levelsMax)) {
+  if (!isTopicName(topic, limits.topic_levels_max)) {
     // [MQTT-3.3.2-2], [MQTT-4.7.3-1]; a deep topic is well formed and yet not accepted.
     return isTopicName(topic, Infinity) ? TOPIC_NAME_INVALID : MALFORMED
   }
-  if (!isPlainText(topic)) return TOPIC_NAME_INVALID
-  if (topic.startsWith(RESERVED) || !mayPublish(acl, topic, qos, retain)) return NOT_AUTHORIZED
+  if (!isPlainText(topic) || isRewritten(topic, limits)) return TOPIC_NAME_INVALID
+  if (topic.startsWith(RESERVED)) return NOT_AUTHORIZED
+  if (acl !== null && !mayPublish(acl, topic, qos, retain)) return NOT_AUTHORIZED
   if (responseTopic === undefined) return SUCCESS
   if (!isTopicName(responseTopic, Infinity)) return MALFORMED // [MQTT-3.3.2-14]
-  if (!isPlainText(responseTopic)) return TOPIC_NAME_INVALID
+  if (!isPlainText(responseTopic) || isRewritten(responseTopic, limits)) return TOPIC_NAME_INVALID
   // It makes others publish there: only where the sender itself may listen.
   return judgeDelivery(acl, responseTopic) ? SUCCESS : NOT_AUTHORIZED
 }
@@ -172,8 +211,10 @@ export function judgePublish(
 export type PartialFilters = 'refuse' | 'deliver'
 
 /** `deliver`: its deliveries are judged one by one, as all are. */
-const mayHold = (acl: Acl, filter: string, qos: Qos, partial: PartialFilters): boolean =>
-  maySubscribe(acl, filter, qos) || (partial === 'deliver' && maySubscribeInPart(acl, filter, qos))
+const mayHold = (acl: Judged, filter: string, qos: Qos, partial: PartialFilters): boolean =>
+  acl === null ||
+  maySubscribe(acl, filter, qos) ||
+  (partial === 'deliver' && maySubscribeInPart(acl, filter, qos))
 
 /** Says whether a well-formed filter of SUBSCRIBE or UNSUBSCRIBE may reach a broker at all. */
 export const isAcceptable = (filter: string, levelsMax: number): boolean =>
@@ -184,14 +225,10 @@ export const isAcceptable = (filter: string, levelsMax: number): boolean =>
  * of the places `from` to `to` are judged, since a thousand of them are too many for one turn.
  */
 export function judgeSubscribe(
-  acl: Acl,
+  acl: Judged,
   filters: readonly string[],
   qos: readonly Qos[],
-  limits: {
-    subscriptions_per_packet: number
-    topic_levels_max: number
-    partial_filters: PartialFilters
-  },
+  limits: TopicLimits & { subscriptions_per_packet: number; partial_filters: PartialFilters },
   codes: Uint8Array = new Uint8Array(filters.length),
   from = 0,
   to = filters.length,
@@ -199,7 +236,7 @@ export function judgeSubscribe(
   if (filters.length > limits.subscriptions_per_packet) return codes.fill(QUOTA_EXCEEDED)
   for (let i = from; i < to; i++) {
     const filter = filters[i]!
-    if (!isAcceptable(filter, limits.topic_levels_max)) {
+    if (!isAcceptable(filter, limits.topic_levels_max) || isRewritten(filter, limits)) {
       codes[i] = TOPIC_FILTER_INVALID
     } else if (!mayHold(acl, filter, qos[i]!, limits.partial_filters)) {
       codes[i] = NOT_AUTHORIZED
@@ -208,13 +245,13 @@ export function judgeSubscribe(
   return codes
 }
 
-export function judgeDelivery(acl: Acl, topic: string): boolean {
-  return !topic.startsWith(RESERVED) && mayReceive(acl, topic)
+export function judgeDelivery(acl: Judged, topic: string): boolean {
+  return !topic.startsWith(RESERVED) && (acl === null || mayReceive(acl, topic))
 }
 
 /** Filters that a narrower token no longer covers. */
 export function findLost(
-  acl: Acl,
+  acl: Judged,
   subscriptions: Iterable<readonly [string, Qos]>,
   { partial_filters }: { partial_filters: PartialFilters },
 ): string[] {
@@ -241,7 +278,7 @@ export function judgeReplacement(
   next: Verification,
   session: { clientId: string; username: string | undefined; will: Will | undefined },
   isHandedIn: boolean,
-  levelsMax: number,
+  limits: TopicLimits & { acl_mode: 'enforce' | 'shadow' },
 ): Replacement {
   const close: Replacement = { decision: 'close', suppressWill: false }
   if (!next.ok) {
@@ -260,7 +297,8 @@ export function judgeReplacement(
   if (identity.username !== undefined && identity.username !== session.username) return close
   if (!isOwnClientId(identity, session.clientId)) return close
   if (isHandedIn && identity.expires_at <= current.expires_at) return { decision: 'ignore' }
-  if (session.will && judgeWill(identity.acl, session.will, levelsMax) !== SUCCESS) {
+  const acl = limits.acl_mode === 'shadow' ? null : identity.acl
+  if (session.will && judgeWill(acl, session.will, limits) !== SUCCESS) {
     return { decision: 'close', suppressWill: true }
   }
   return { decision: 'replace', identity }

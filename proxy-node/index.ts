@@ -9,33 +9,60 @@
 
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
+import type { ConnectionOptions } from 'node:tls'
+import {
+  describeFault,
+  PROXY_VARIABLES,
+  type ProxyConfig,
+  readProxyConfig,
+  type VariableFault,
+} from './config.ts'
+import type { DrainTimes } from './door_variables.ts'
+import { compareSettings, type Environment, takeLive, withSettingsFile } from './live_settings.ts'
+import { drainAtPace } from './operation/draining.ts'
 import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
+import { findMemoryMax, guardMemory } from './operation/memory_guard.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
 import {
   logSessions,
   logState,
   reportAcceptRefusals,
+  reportCertificates,
   reportLists,
   reportPolicies,
   reportRefreshes,
   reportState,
 } from './operation/reports.ts'
+import { watchShadow } from './operation/shadow_record.ts'
 import { Session } from './session/session.ts'
+import { Reception, Visit } from './shares/reception.ts'
 import { openStateFolder } from './tokens/state_folder.ts'
 import type { Withdrawal } from './tokens/status_lists.ts'
 import { closeTrust, openTrusts, startTrust } from './tokens/trust.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
-import { ListenError, type Listener, listen } from './transport/listen.ts'
-import { createDial } from './transport/upstream.ts'
+import { Capacity, sourceOf } from './transport/capacity.ts'
+import { openBrokerTls, openCertificates } from './transport/certificates.ts'
+import { ListenError, type Listener, listen, type Transport } from './transport/listen.ts'
+import { openBrokers } from './transport/upstream.ts'
+import {
+  FileFault,
+  FileFaults,
+  type Reload,
+  type WatchedFiles,
+  watchFiles,
+} from './transport/watched_files.ts'
 
 export type Proxy = {
   /** With the ports that were really taken, in the order of MQTT_LISTEN. */
-  readonly listening: { transport: 'tcp' | 'ws'; port: number; url: string }[]
+  readonly listening: Pick<Listener, 'transport' | 'port' | 'url'>[]
   readonly metricsPort: number | undefined
+  /** Reads the files of TLS anew. */
+  reload(): void
+  /** Takes what may change while it runs from another configuration. */
+  take(next: ProxyConfig): void
   /** Sessions end as a stop of the proxy ends them; resolves when all is closed. */
-  close(drainTimeout?: number): Promise<void>
+  close(drain?: DrainTimes): Promise<void>
 }
 
 /** A setting that reads well and still cannot be obeyed, like a port that is taken. */
@@ -44,6 +71,7 @@ export class StartError extends Error {}
 export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
   if (log === logToStdout) metrics.watchLog(stdoutLog().dropped)
+  const shadow = watchShadow(config, metrics, log)
   const sessions = new Set<Session>()
   let isDraining = false
 
@@ -53,6 +81,12 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     issuers: [config.issuer, ...config.foreignIssuers.map(({ issuer }) => issuer)],
     ...reportState(metrics, log),
   })
+  const tls = openTls(config, reportCertificates(metrics, log))
+  const { certificates } = tls
+  metrics.watchCertificates(certificates)
+  for (const { file, expires_at } of certificates.inForce()) {
+    log('certificate', { file, expires_at: new Date(1000 * expires_at).toISOString() })
+  }
   const trusts = openTrusts(config, (issuer, isMain) => {
     const named = isMain ? undefined : issuer
     const reportKeys = reportRefreshes(metrics, log, named)
@@ -70,13 +104,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const { main, others } = trusts
   metrics.watchTrust(trusts.all)
   if (config.stateFolder !== undefined) logState(trusts.all, log)
-  const verifier = metrics.timeVerifier(createVerifier({ ...main, others, now: Date.now }))
-  const broker = watchBroker(metrics, config)
+  const verifier = metrics.timeVerifier(
+    createVerifier({ ...main, others, clientIdRule: config.clientIdRule, now: Date.now }),
+  )
+  const broker = watchBroker(metrics, log, config, tls.brokerTls)
   const parts = {
     verifier,
     dial: broker.dial,
     limits: config.limits,
-    events: logSessions(metrics.sessionEvents, log),
+    events: shadow.watch(logSessions(metrics.sessionEvents, log)),
     watchStatus: ({ iss, status }: Identity, withdraw: (why: Withdrawal) => void) =>
       status === undefined ? () => {} : trusts.of(iss).statusLists.watch(status, withdraw),
     now: Date.now,
@@ -96,13 +132,20 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     for (const session of orphans) session.revoke()
   }
 
+  const memoryMax = config.memoryMax === undefined ? findMemoryMax() : config.memoryMax * 2 ** 20
+  const memory = guardMemory(memoryMax, (isFull, megabytes) => {
+    metrics.memoryChanged(isFull)
+    log(isFull ? 'memory_full' : 'memory_free', { megabytes, of: Math.round(memoryMax / 2 ** 20) })
+  })
+
   async function readiness(): Promise<Readiness> {
     const keys = main.jwks.isUsable()
     const isReachable = await broker.isReachable()
     return {
-      ready: keys && isReachable && !isDraining,
+      ready: keys && isReachable && !isDraining && !memory.isFull(),
       keys,
       broker: isReachable,
+      memory: !memory.isFull(),
       draining: isDraining,
     }
   }
@@ -117,30 +160,48 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
           )
         })
 
+  const connectionsMax = findConnectionLimit(config.connectionsMax, log)
+  const onRefused = reportAcceptRefusals(metrics, log)
+  const capacity = new Capacity(
+    {
+      connectionsMax,
+      connectionsPerAddress: config.connectionsPerAddress,
+      isMemoryFull: memory.isFull,
+      unprovenMax: config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
+    },
+    () => onRefused('crowded_out'),
+  )
+  metrics.watchCapacity(capacity)
+  const reception = new Reception(config.reception, metrics.connectDelayed)
   let listeners: Listener[]
   try {
     listeners = await listen(config.listen, {
-      connectionsMax: findConnectionLimit(config.connectionsMax, log),
-      connectionsPerAddress: config.connectionsPerAddress,
+      capacity,
+      connectTimeout: config.limits.connect_timeout_ms,
+      door: config.door,
+      tellsEndpoints: config.reach.tellsEndpoints,
+      certificates,
       webSocket: {
         upgradeTimeout: config.limits.connect_timeout_ms,
         messageMax: Math.max(config.limits.packet_max, config.limits.connect_packet_max),
         unreadMax: config.limits.connect_packet_max,
         bufferSize: config.limits.buffer_high_water,
+        closeTimeout: config.limits.close_grace_ms,
       },
-      openSession(stream, remoteAddress) {
-        const session = new Session(stream, {
-          ...parts,
-          ...(remoteAddress === undefined ? {} : { remoteAddress }),
-        })
+      openSession(stream, arrival, prove) {
+        const visit = new Visit(reception, sourceOf(arrival.address ?? ''), prove)
+        const session = new Session(stream, { ...parts, visit, arrival })
         sessions.add(session)
-        void session.closed.finally(() => sessions.delete(session))
+        void session.closed.finally(() => {
+          sessions.delete(session)
+          visit.leave()
+        })
         if (isDraining) void session.drain(0)
         return session
       },
       onOpened: metrics.connectionOpened,
       onClosed: metrics.connectionClosed,
-      onRefused: reportAcceptRefusals(metrics, log),
+      onRefused,
     })
   } catch (error) {
     await metricsServer?.close()
@@ -160,15 +221,67 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   return {
     listening: listeners.map(({ transport, port, url }) => ({ transport, port, url })),
     metricsPort: metricsServer?.port,
-    async close(drainTimeout = config.drainTimeout) {
+    reload: () => tls.reload(),
+    take(next) {
+      takeLive(config, next)
+      parts.limits = config.limits
+    },
+    async close(times = config.drain) {
       isDraining = true
       for (const listener of listeners) listener.close()
-      log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
-      await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
+      const { spread, timeout } = times
+      log('draining', { sessions: sessions.size, seconds: (spread + timeout) / 1000 })
+      await drainAtPace(sessions, times)
+      shadow.close()
       for (const trust of trusts.all) closeTrust(trust)
+      memory.close()
       await state.written()
+      tls.close()
+      broker.close()
       await metricsServer?.close()
       log('stopped')
+    },
+  }
+}
+
+/** TLS of both sides; a StartError says which files are not good. */
+function openTls({ door, reach, upstream }: ProxyConfig, onReload: (reload: Reload) => void) {
+  const names = new Map<string | undefined, keyof typeof PROXY_VARIABLES>([
+    [reach.authorities, 'MQTT_UPSTREAM_CA_FILE'],
+    [reach.certificate?.certificate, 'MQTT_UPSTREAM_CERT_FILE'],
+    [reach.certificate?.key, 'MQTT_UPSTREAM_KEY_FILE'],
+    [door.clientAuthorities, 'MQTT_TLS_CLIENT_CA_FILE'],
+  ])
+  for (const { certificate, key } of door.certificates) {
+    names.set(key, 'MQTT_TLS_KEY_FILE').set(certificate, 'MQTT_TLS_CERT_FILE')
+  }
+  const faults: string[] = []
+  function read<T>(open: () => T): T | undefined {
+    try {
+      return open()
+    } catch (error) {
+      if (!(error instanceof FileFaults)) throw error
+      for (const { file, message: problem } of error.faults) {
+        const name = names.get(file) ?? 'MQTT_TLS_CERT_FILE'
+        faults.push(describeFault({ name, problem, example: PROXY_VARIABLES[name].example }))
+      }
+      return undefined
+    }
+  }
+  const certificates = read(() => openCertificates(door, onReload))
+  const isTls = upstream.some(({ tls }) => tls)
+  const brokerTls = read(() => (isTls ? openBrokerTls(reach, onReload) : undefined))
+  if (certificates === undefined || faults.length > 0) throw new StartError(faults.join('\n'))
+  return {
+    certificates,
+    brokerTls,
+    reload() {
+      certificates.reload()
+      brokerTls?.reload()
+    },
+    close() {
+      certificates.close()
+      brokerTls?.close()
     },
   }
 }
@@ -206,11 +319,25 @@ function findConnectionLimit(maximum: number | undefined, log: WriteLog): number
 }
 
 /** The dial of the sessions, and whether it lately reached a broker. */
-function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
+function watchBroker(
+  metrics: Metrics,
+  log: WriteLog,
+  { upstream, reach }: ProxyConfig,
+  tls: WatchedFiles<ConnectionOptions> | undefined,
+) {
   const lately = 10_000
   let last = { at: Number.NEGATIVE_INFINITY, isReachable: false }
   let probe: Promise<boolean> | undefined
-  const dial = metrics.watchDial(createDial(upstream), (isReachable) => {
+  const brokers = openBrokers(upstream, {
+    tellsEndpoints: reach.tellsEndpoints,
+    sharesSessions: reach.sharesSessions,
+    look_interval_ms: reach.lookInterval,
+    tls: () => tls?.value,
+    onChange: (broker, isUp) => log('broker', { broker, state: isUp ? 'up' : 'down' }),
+    onFailover: metrics.clientFailedOver,
+  })
+  metrics.watchBrokers(brokers)
+  const dial = metrics.watchDial(brokers.dial, (isReachable) => {
     last = { at: performance.now(), isReachable }
   })
   const probeOnce = async () => {
@@ -225,6 +352,7 @@ function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
   }
   return {
     dial,
+    close: () => brokers.close(),
     /** Dials only when no session did so lately, and once for all callers. */
     isReachable(): Promise<boolean> | boolean {
       if (performance.now() - last.at < lately && last.isReachable) return true
@@ -241,6 +369,40 @@ function exitWithFaults(lines: readonly string[]): never {
   for (const line of lines) process.stderr.write(`mProxy: ${line}\n`)
   process.exit(2)
 }
+
+/** The environment with SETTINGS_FILE, and what both mean. */
+function readSettings() {
+  const whole = withSettingsFile(process.env)
+  if (!whole.ok) return whole
+  const reading = readProxyConfig(whole.env)
+  return reading.ok ? { ...reading, env: whole.env } : reading
+}
+
+/** Takes over what changes in SETTINGS_FILE and may change while `proxy` runs. */
+function followSettings(started: Environment, proxy: Proxy): WatchedFiles<unknown> | undefined {
+  const file = process.env['SETTINGS_FILE']?.trim() ?? ''
+  if (file === '') return undefined
+  let before = started
+  const load = (last: unknown) => {
+    if (last === undefined) return started
+    const reading = readSettings()
+    if (!reading.ok) throw new FileFaults([new FileFault(file, describeFaults(reading.faults))])
+    const { live, waiting } = compareSettings(before, reading.env)
+    before = { ...before, ...pick(reading.env, live) }
+    proxy.take(reading.config)
+    logToStdout('settings', { outcome: 'loaded', changed: live.join(), restart: waiting.join() })
+    return reading.env
+  }
+  return watchFiles([file], load, (reload) => {
+    if (reload.outcome === 'kept') logToStdout('settings', reload)
+  })
+}
+
+const describeFaults = (faults: readonly VariableFault[]) =>
+  faults.map(describeFault).join(', and ')
+
+const pick = (env: Environment, names: readonly string[]): Environment =>
+  Object.fromEntries(names.map((name) => [name, env[name]]))
 
 async function main(): Promise<void> {
   const major = Number.parseInt(process.versions.node, 10)
@@ -259,15 +421,16 @@ async function main(): Promise<void> {
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
 
-  const reading = readProxyConfig(process.env)
-  if (!reading.ok) exitWithFaults(reading.faults.map(describeFault))
+  const started = readSettings()
+  if (!started.ok) exitWithFaults(started.faults.map(describeFault))
+  const { config } = started
 
   let proxy: Proxy
   try {
-    proxy = await startProxy(reading.config)
+    proxy = await startProxy(config)
   } catch (error) {
     if (!(error instanceof StartError)) throw error
-    exitWithFaults([error.message])
+    exitWithFaults(error.message.split('\n'))
   }
 
   let isStopping = false
@@ -275,7 +438,8 @@ async function main(): Promise<void> {
     if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143)
     isStopping = true
     // A session that does not end in its own time is not waited for.
-    setTimeout(() => process.exit(0), reading.config.drainTimeout + 5000)
+    const { spread, timeout } = config.drain
+    setTimeout(() => process.exit(0), spread + timeout + 5000)
     void proxy.close().then(() => process.exit(0))
   }
   process.on('SIGTERM', stop)
@@ -283,11 +447,24 @@ async function main(): Promise<void> {
   // The parent that started this program and talks to it is gone, and nobody else will end it.
   process.on('disconnect', () => isStopping || stop('SIGTERM'))
 
-  const portsOf = (transport: 'tcp' | 'ws') =>
+  // A reload that is not possible changes nothing, and says so.
+  const settings = followSettings(started.env, proxy)
+  process.on('SIGHUP', () => {
+    settings?.reload()
+    proxy.reload()
+  })
+
+  const portsOf = (transport: Transport) =>
     proxy.listening.filter((one) => one.transport === transport).map(({ port }) => port)
   process.send?.({
     ready: true,
-    ports: { mqtt: portsOf('tcp'), ws: portsOf('ws'), metrics: proxy.metricsPort },
+    ports: {
+      mqtt: portsOf('tcp'),
+      mqtts: portsOf('tls'),
+      ws: portsOf('ws'),
+      wss: portsOf('wss'),
+      metrics: proxy.metricsPort,
+    },
     urls: proxy.listening.map(({ url }) => url),
   })
 }

@@ -140,6 +140,7 @@ const ROOM_PLATES = [
   'devices/bulk/routes.ts',
   'devices/certificates/routes.ts',
   'devices/claiming/claim_code.ts',
+  'devices/connections/routes.ts',
   'devices/self/routes.ts',
   'devices/getting_in/device_import.ts',
   'devices/listing/device_list.ts',
@@ -228,14 +229,20 @@ test('a folder has at most 20 source files beside each other, a file at most 500
 /** Rooms and files of mProxy from the top down; config.ts and what it reads are its ground. */
 const PROXY_FLOORS = [
   'index.ts',
+  'explain.ts',
   'operation',
   'session',
+  'shares',
   'gate.ts',
   'transport',
   'tokens',
   'wire',
+  'live_settings.ts',
   'config.ts',
   'issuers_file.ts',
+  'door_variables.ts',
+  'limit_variables.ts',
+  'variables.ts',
   'addresses.ts',
 ]
 
@@ -260,6 +267,7 @@ test('each room of mProxy opens with a plate, and its main file names the other 
     tokens: 'verifier.ts',
     transport: 'listen.ts',
     session: 'session.ts',
+    shares: 'reception.ts',
     operation: 'metrics.ts',
   }
   const rooms = PROXY_FLOORS.filter((floor) => !floor.endsWith('.ts'))
@@ -358,8 +366,8 @@ test('policy imports nothing, and mProxy stands on policy alone', () => {
 test('the program that starts the others imports neither the worker nor mProxy', () => {
   const targets = importsOf('worker/entry/start.ts').map(({ to }) => to)
   const own = targets.filter((to) => /^(worker|proxy-node|policy)\//.test(to))
-  expect(own).toEqual(['worker/entry/broker/broker.ts'])
-  const below = ['broker.ts', 'free_port.ts'].flatMap((file) =>
+  expect(own).toEqual(['worker/entry/broker/broker.ts', 'worker/entry/broker/client_id_rule.ts'])
+  const below = ['broker.ts', 'free_port.ts', 'client_id_rule.ts'].flatMap((file) =>
     importsOf(`worker/entry/broker/${file}`).map(({ to }) => to),
   )
   expect(below.filter((to) => !to.startsWith('node:'))).toEqual([

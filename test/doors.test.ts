@@ -58,7 +58,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 2,
     asks: 'the page, and the use of the link; a new account has accepted what is asked',
   },
-  'devices/claiming/person_claims.ts': { uses: 4, asks: 'the page, and the use of the code' },
+  'devices/claiming/person_claims.ts': { uses: 5, asks: 'the page, and the use of the code' },
   'identity/factors/own_factors.ts': { uses: 3, asks: 'readOwnFactors answers what lacks' },
   'identity/factors/own_factors_routes.ts': { uses: 4, asks: '/account/security' },
   'identity/passkeys/own_passkeys_routes.ts': { uses: 2, asks: '/account/security/passkey' },

@@ -16,15 +16,17 @@ export const BODY_MAX = 1_048_576
 
 const RESOURCES = ['users', 'devices', 'access', 'clients', 'keys', 'events', 'settings'] as const
 type Resource = (typeof RESOURCES)[number]
-export type ApiScope = `${Resource}:${'read' | 'write'}`
+/** `mproxy:report` is that of mProxy, which reports its sessions. */
+export type ApiScope = `${Resource}:${'read' | 'write'}` | 'mproxy:report'
 
 /** The scope of an operation: `self` is that of a device about itself, and part of no other. */
 export type OperationScope = ApiScope | 'self'
 
 /** The scopes of the management API. `manage` is all of them. */
-export const API_SCOPES: readonly ApiScope[] = RESOURCES.flatMap(
-  (name) => [`${name}:read`, `${name}:write`] as const,
-)
+export const API_SCOPES: readonly ApiScope[] = [
+  ...RESOURCES.flatMap((name) => [`${name}:read`, `${name}:write`] as const),
+  'mproxy:report',
+]
 
 export type Api = OpenAPIHono<Env>
 

@@ -15,6 +15,7 @@ import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
 import { claimPageRoutes } from './devices/claiming/claim_page_routes.ts'
+import { connectionRoutes } from './devices/connections/routes.ts'
 import { claimRoutes } from './devices/getting_in/claim_routes.ts'
 import { policyRoutes } from './devices/policies/routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
@@ -169,6 +170,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     authorizationRoutes,
     deviceRoutes,
     selfRoutes,
+    connectionRoutes,
     accessRoutes,
     clientRoutes,
     initialAccessTokenRoutes,

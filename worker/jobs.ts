@@ -10,6 +10,7 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceJobs } from './devices/bulk/job_store.ts'
 import { workOnJobs } from './devices/bulk/job_work.ts'
 import { deleteOldClaimCodes } from './devices/claiming/claim_code_store.ts'
+import { deleteOldReports } from './devices/connections/connection_store.ts'
 import { deleteOldClaimProofs } from './devices/getting_in/claim_store.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
@@ -74,6 +75,7 @@ export const JOBS: readonly Job[] = [
         deleteOldClaimProofs(cx),
         deleteOldClaimCodes(cx),
         ...deleteOldDeviceJobs(cx),
+        ...deleteOldReports(cx),
         ...deleteOldProtocolState(cx),
       ])
     },

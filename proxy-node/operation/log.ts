@@ -25,6 +25,9 @@ const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-
 const escapeCharacter = (character: string): string =>
   `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
+/** JSON or text that moves no cursor and hides nothing. */
+export const printable = (text: string): string => text.replace(UNPRINTABLE, escapeCharacter)
+
 /** The line, without its end. Undefined fields are left out. */
 export function formatLine(
   at: Date,
@@ -35,7 +38,7 @@ export function formatLine(
   for (const [name, value] of Object.entries(fields)) {
     line[name] = typeof value === 'string' ? boundText(value) : value
   }
-  return JSON.stringify(line).replace(UNPRINTABLE, escapeCharacter)
+  return printable(JSON.stringify(line))
 }
 
 /** Bytes that may wait for a reader. A line is some 300. */

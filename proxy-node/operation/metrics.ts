@@ -1,36 +1,55 @@
 // Numbers, states and log lines of mProxy for its operator.
-//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz
+//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz; memory_guard.ts: room
+//   draining.ts: the stop
+//   shadow_record.ts: topics that were used in shadow mode
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //
-// Every label has few values, and all of them stand in the source or in the settings: nothing that
-// a client sends can make a new one. A number per packet is a plain one, put into the registry when
-// it is scraped.
+// Every label has few values, which stand in the source or in the settings: nothing that a client
+// sends can make one. A number per packet is a plain one, put into the registry at the scrape.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
+import { IN_FLIGHT, PACED, PENDING, PUT_OFF, SINK_FULL, VERIFYING } from '../session/state.ts'
 import type { Jwks, Refresh } from '../tokens/jwks.ts'
 import type { Policies, PolicyFetch } from '../tokens/policies.ts'
 import type { ListRefresh, StatusLists } from '../tokens/status_lists.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
+import type { Capacity } from '../transport/capacity.ts'
+import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
-import type { Dial } from '../transport/upstream.ts'
+import type { Brokers, Dial } from '../transport/upstream.ts'
+import type { Reload } from '../transport/watched_files.ts'
 
 export type Metrics = {
   readonly sessionEvents: SessionEvents
   connectionOpened(transport: Transport): void
   connectionClosed(transport: Transport): void
   connectionRefused(reason: AcceptRefusal): void
+  /** No connection is let in while it is full. */
+  memoryChanged(isFull: boolean): void
+  /** A CONNECT waits, since too many from its address were refused. */
+  connectDelayed(): void
   jwksRefreshed(refresh: Refresh): void
   listRefreshed(refresh: ListRefresh): void
   policyFetched(fetch: PolicyFetch): void
+  certificatesReloaded(reload: Reload): void
+  /** Reads when each runs out when it is scraped. */
+  watchCertificates(certificates: Pick<DoorCertificates, 'inForce'>): void
+  /** Reads how many connections proved nothing yet, when it is scraped. */
+  watchCapacity(capacity: Pick<Capacity, 'unproven'>): void
   stateWritten(isWritten: boolean): void
   /** Reads counts and ages of keys, lists and policies of each issuer when it is scraped. */
   watchTrust(trusts: readonly WatchedTrust[]): void
   /** Gives the same verifier, with its time measured. */
   timeVerifier(verifier: Verifier): Verifier
+  /** Reads which brokers are up when it is scraped. */
+  watchBrokers(brokers: Pick<Brokers, 'states'>): void
+  clientFailedOver(): void
   /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
   watchDial(dial: Dial, onOutcome: (isReachable: boolean) => void): Dial
+  /** Says for good that the rules of tokens refuse nothing, or that they do. */
+  noteAclMode(mode: 'enforce' | 'shadow'): void
   /** Reads how many lines of the log were dropped when it is scraped. */
   watchLog(dropped: () => number): void
   text(): Promise<string>
@@ -66,8 +85,18 @@ export function createMetrics(): Metrics {
   })
   const drops = new Counter({
     name: 'mproxy_connections_dropped_total',
-    help: 'Client connections that were closed before a byte was read, by reason',
+    help: 'Client connections that were closed before they became a session, by reason',
     labelNames: ['reason'],
+    registers,
+  })
+  const memoryFull = new Gauge({
+    name: 'mproxy_memory_full',
+    help: '1 while no connection is let in, since the memory is full',
+    registers,
+  })
+  const delays = new Counter({
+    name: 'mproxy_connects_delayed_total',
+    help: 'CONNECT packets that waited, since too many from their address were refused',
     registers,
   })
   const sessions = new Gauge({
@@ -111,6 +140,12 @@ export function createMetrics(): Metrics {
     labelNames: ['outcome'],
     registers,
   })
+  const certificateReloads = new Counter({
+    name: 'mproxy_tls_reloads_total',
+    help: 'Times that the files of TLS were read anew: loaded, or kept as they were',
+    labelNames: ['outcome'],
+    registers,
+  })
   const stateWrites = new Counter({
     name: 'mproxy_state_writes_total',
     help: 'Attempts to keep a key set, status list or policy in STATE_DIR, by outcome',
@@ -122,6 +157,11 @@ export function createMetrics(): Metrics {
     help: 'Time to verify a token, with a wait for new keys where there was one',
     labelNames: ['result'],
     buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 10],
+    registers,
+  })
+  const failovers = new Counter({
+    name: 'mproxy_upstream_failovers_total',
+    help: 'Dials of clients that got to another broker than their own',
     registers,
   })
   const dials = new Counter({
@@ -143,6 +183,20 @@ export function createMetrics(): Metrics {
     clientBytes: 0,
     brokerBytes: 0,
   }
+  const pauses = new Map<number, number>()
+  countAtScrape(
+    'mproxy_client_pauses_total',
+    'Times that a client was not read, by reason',
+    'reason',
+    {
+      buffer: () => pauses.get(SINK_FULL) ?? 0,
+      token: () => pauses.get(VERIFYING) ?? 0,
+      subscriptions: () => pauses.get(PENDING) ?? 0,
+      turn: () => pauses.get(PUT_OFF) ?? 0,
+      in_flight: () => pauses.get(IN_FLIGHT) ?? 0,
+      rate: () => pauses.get(PACED) ?? 0,
+    },
+  )
   countAtScrape('mproxy_publishes_total', 'PUBLISH packets of clients, by decision', 'decision', {
     allowed: () => counts.publishAllowed,
     denied: () => counts.publishDenied,
@@ -182,7 +236,23 @@ export function createMetrics(): Metrics {
     })
   }
 
+  const shadowed = { publish: 0, subscribe: 0, delivery: 0, will: 0 }
+  countAtScrape(
+    'mproxy_shadow_denials_total',
+    'Packets that the rules of tokens would refuse, and that shadow mode let pass',
+    'action',
+    {
+      publish: () => shadowed.publish,
+      subscribe: () => shadowed.subscribe,
+      delivery: () => shadowed.delivery,
+      will: () => shadowed.will,
+    },
+  )
+
   const sessionEvents: SessionEvents = {
+    observed({ action, isAllowed }) {
+      if (!isAllowed) shadowed[action]++
+    },
     sessionStarted(session) {
       const protocol = protocolOf(session.version)
       connects.inc({ result: 'accepted', protocol })
@@ -198,6 +268,9 @@ export function createMetrics(): Metrics {
     },
     tokenReplaced() {
       reauthentications.inc()
+    },
+    clientPaused(why) {
+      pauses.set(why, (pauses.get(why) ?? 0) + 1)
     },
     publishAllowed(bytes) {
       counts.publishAllowed++
@@ -239,6 +312,12 @@ export function createMetrics(): Metrics {
     connectionRefused(reason) {
       drops.inc({ reason })
     },
+    memoryChanged(isFull) {
+      memoryFull.set(isFull ? 1 : 0)
+    },
+    connectDelayed() {
+      delays.inc()
+    },
     jwksRefreshed({ outcome }) {
       refreshes.inc({ outcome })
     },
@@ -247,6 +326,30 @@ export function createMetrics(): Metrics {
     },
     policyFetched({ outcome }) {
       policyFetches.inc({ outcome })
+    },
+    certificatesReloaded({ outcome }) {
+      certificateReloads.inc({ outcome })
+    },
+    watchCertificates(certificates) {
+      new Gauge({
+        name: 'mproxy_tls_certificate_expiry_timestamp_seconds',
+        help: 'When the certificate of a file runs out',
+        labelNames: ['file'],
+        registers,
+        collect() {
+          for (const { file, expires_at } of certificates.inForce()) this.set({ file }, expires_at)
+        },
+      })
+    },
+    watchCapacity(capacity) {
+      new Gauge({
+        name: 'mproxy_connections_unproven',
+        help: 'Client connections that are open and whose CONNECT was not judged yet',
+        registers,
+        collect() {
+          this.set(capacity.unproven)
+        },
+      })
     },
     stateWritten(isWritten) {
       stateWrites.inc({ outcome: isWritten ? 'ok' : 'failed' })
@@ -297,6 +400,13 @@ export function createMetrics(): Metrics {
         ({ policies }) => policies.age(),
       )
     },
+    noteAclMode(mode) {
+      new Gauge({
+        name: 'mproxy_shadow_mode',
+        help: '1 while the rules of tokens refuse nothing (MQTT_ACL_MODE=shadow)',
+        registers,
+      }).set(mode === 'shadow' ? 1 : 0)
+    },
     watchLog(dropped) {
       new Counter({
         name: 'mproxy_log_lines_dropped_total',
@@ -310,22 +420,36 @@ export function createMetrics(): Metrics {
     },
     timeVerifier(verifier) {
       return {
-        verify(token, clientCertificate) {
+        verify(token) {
           const start = performance.now()
           const note = (result: Verification) => {
             const seconds = (performance.now() - start) / 1000
             verification.observe({ result: result.ok ? 'ok' : 'refused' }, seconds)
             return result
           }
-          const result = verifier.verify(token, clientCertificate)
+          const result = verifier.verify(token)
           return result instanceof Promise ? result.then(note) : note(result)
         },
       }
     },
+    watchBrokers(brokers) {
+      new Gauge({
+        name: 'mproxy_upstream_up',
+        help: 'Whether a broker was reached by the last dial or look: 1, or 0',
+        labelNames: ['broker'],
+        registers,
+        collect() {
+          for (const { broker, isUp } of brokers.states()) this.set({ broker }, isUp ? 1 : 0)
+        },
+      })
+    },
+    clientFailedOver() {
+      failovers.inc()
+    },
     watchDial(dial, onOutcome) {
-      return async (signal) => {
+      return async (signal, caller) => {
         try {
-          const upstream = await dial(signal)
+          const upstream = await dial(signal, caller)
           dials.inc({ outcome: 'ok' })
           onOutcome(true)
           return upstream

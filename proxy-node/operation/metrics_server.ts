@@ -9,6 +9,8 @@ export type Readiness = {
   ready: boolean
   keys: boolean
   broker: boolean
+  /** Whether connections are let in, as far as the memory goes. */
+  memory: boolean
   draining: boolean
 }
 

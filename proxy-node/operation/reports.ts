@@ -7,7 +7,8 @@ import type { Refresh } from '../tokens/jwks.ts'
 import type { PolicyFetch } from '../tokens/policies.ts'
 import type { PassedOver } from '../tokens/state_folder.ts'
 import type { ListRefresh } from '../tokens/status_lists.ts'
-import type { AcceptRefusal } from '../transport/listen.ts'
+import type { AcceptRefused } from '../transport/listen.ts'
+import type { Reload } from '../transport/watched_files.ts'
 import type { WriteLog } from './log.ts'
 import type { Metrics, WatchedTrust } from './metrics.ts'
 
@@ -101,19 +102,24 @@ export function reportState(metrics: Metrics, log: WriteLog) {
 }
 
 /** Counts each, with a line once a second at most: a flood must not become a flood of lines. */
-export function reportAcceptRefusals(
-  metrics: Metrics,
-  log: WriteLog,
-): (reason: AcceptRefusal) => void {
+export function reportAcceptRefusals(metrics: Metrics, log: WriteLog): AcceptRefused {
   let lineAt = Number.NEGATIVE_INFINITY
   let unlogged = 0
-  return (reason) => {
+  return (reason, remote, fault) => {
     metrics.connectionRefused(reason)
     unlogged++
     if (performance.now() - lineAt < 1000) return
-    log('connections_dropped', { reason, count: unlogged })
+    log('connections_dropped', { reason, count: unlogged, remote, fault })
     lineAt = performance.now()
     unlogged = 0
+  }
+}
+
+/** A line for each time that the files of TLS were read anew, or kept as they were. */
+export function reportCertificates(metrics: Metrics, log: WriteLog): (reload: Reload) => void {
+  return (reload) => {
+    metrics.certificatesReloaded(reload)
+    log('certificates', reload)
   }
 }
 

@@ -3,8 +3,17 @@
 // gate.ts's, the connection itself is session.ts's.
 
 import type { SessionLimits } from '../config.ts'
-import { findToken, type GateRefusal, judgeConnect, judgeWill, refuseToken } from '../gate.ts'
+import {
+  findToken,
+  type GateRefusal,
+  judgeBinding,
+  judgeConnect,
+  judgeWill,
+  refuseToken,
+} from '../gate.ts'
+import type { Visit } from '../shares/reception.ts'
 import type { Identity, Verification, Verifier } from '../tokens/verifier.ts'
+import type { Arrival } from '../transport/byte_stream.ts'
 import { type Connect, writeRefusal } from '../wire/connect_codec.ts'
 import {
   BAD_USER_NAME_OR_PASSWORD,
@@ -14,15 +23,19 @@ import {
   SUCCESS,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
+import { type ShadowEvents, willInShadow } from './shadow.ts'
+import { stampWill } from './stamp.ts'
 
 /** Parts that the admission of a CONNECT needs. */
 export type AdmissionParts = {
   verifier: Verifier
   limits: SessionLimits
+  events: ShadowEvents
   /** Random bytes, for the ids that mProxy assigns. */
   random: (bytes: number) => Uint8Array
-  /** Reserved: DER of the certificate that the TLS connection proved. No listener gives one yet. */
-  clientCertificate?: Uint8Array
+  /** Absent: everybody comes in at once. */
+  visit?: Visit
+  arrival?: Pick<Arrival, 'thumbprint'>
 }
 
 const ID_BYTES = 9
@@ -36,6 +49,24 @@ export type Admission =
   | (GateRefusal & { identity?: Identity })
 
 export async function admit(connect: Connect, parts: AdmissionParts): Promise<Admission> {
+  if (connect.version === 5 && parts.limits.upstream_versions === '3.1.1') {
+    return { ok: false, reason: 'unsupported_version', code: UNSUPPORTED_VERSION }
+  }
+  const { visit } = parts
+  if (visit === undefined) return judge(connect, parts)
+  // Nobody hears of a refusal whose connection is gone.
+  if (!(await visit.wait())) return refuseToken('keys_unavailable')
+  const admission = await judge(connect, parts)
+  if (!admission.ok) {
+    if (admission.code !== SERVER_UNAVAILABLE) visit.noteRefusal()
+    return admission
+  }
+  const { identity, clientId } = admission
+  const refusal = visit.enter(identity, clientId)
+  return refusal === null ? admission : { ...refusal, identity }
+}
+
+async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission> {
   const token = findToken(connect)
   if (!token.ok) return token
   const verification = await verifyInTime(parts, token.token)
@@ -44,15 +75,20 @@ export async function admit(connect: Connect, parts: AdmissionParts): Promise<Ad
   const suffix = Buffer.from(parts.random(ID_BYTES)).toString('base64url')
   const judgement = judgeConnect(connect, identity, suffix)
   if (judgement.ok && connect.will) {
-    const code = judgeWill(identity.acl, connect.will, parts.limits.topic_levels_max)
+    const { limits } = parts
+    let code = judgeWill(identity.acl, connect.will, limits)
+    if (limits.acl_mode === 'shadow') {
+      code = willInShadow(connect.will, { ...parts, ...judgement, identity }, code)
+    }
     if (code !== SUCCESS) return { ok: false, reason: 'will', code, identity }
   }
+  if (judgement.ok) stampWill(connect, identity, parts.limits)
   return { ...judgement, identity }
 }
 
 /** Answers in bounded time, however long the verifier fetches keys. */
 export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<Verification> {
-  const { verifier, clientCertificate, limits } = parts
+  const { verifier, arrival, limits } = parts
   const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(unavailable), limits.connect_timeout_ms)
@@ -60,7 +96,7 @@ export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<
       clearTimeout(timer)
       resolve(verification)
     }
-    const verify = async () => verifier.verify(token, clientCertificate)
+    const verify = async () => judgeBinding(await verifier.verify(token), arrival?.thumbprint)
     verify().then(settle, () => settle(unavailable))
   })
 }
@@ -71,7 +107,7 @@ const REASON_STRINGS: Record<number, string> = {
   [NOT_AUTHORIZED]: 'not authorized',
   [CLIENT_ID_NOT_VALID]: 'client identifier not allowed for this token',
   [SERVER_UNAVAILABLE]: 'service not available',
-  [UNSUPPORTED_VERSION]: 'protocol version not supported',
+  [UNSUPPORTED_VERSION]: 'protocol version not supported: use MQTT 3.1.1',
 }
 
 /** The CONNACK for a refusal with `code`, or null where there is only a close. */

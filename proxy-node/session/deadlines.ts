@@ -94,12 +94,12 @@ export class Deadlines {
   }
 
   /**
-   * Times since when the broker owes something: SUBACK, the rest of a packet, PINGRESP. For the
-   * latter two any byte of it is an answer, and it cannot answer where nobody reads it.
+   * Times since when the broker owes something: answers that the client waits for, the rest of a
+   * packet, PINGRESP. For the latter two any byte is an answer; it owes none while nobody reads it.
    */
   #waitsOf(relay: Relay, now: number): [number, number, number] {
     const { clientWaitsSince, heardFromBroker_at, pingedSince, isBrokerPaused } = relay
-    if (isBrokerPaused) return [clientWaitsSince, 0, 0]
+    if (isBrokerPaused) return [0, 0, 0]
     return [
       clientWaitsSince,
       relay.isBrokerMidPacket ? heardFromBroker_at : 0,

@@ -1,6 +1,7 @@
 // Events of a session, for metrics and logs: why it was refused or ended, and its counts. The
 // session itself logs and measures nothing.
 
+import type { Qos } from '../../policy/acl.ts'
 import type { GateReason } from '../gate.ts'
 import type { Identity } from '../tokens/verifier.ts'
 
@@ -11,7 +12,6 @@ export type ConnectRefusal =
   | 'connect_timeout'
   | 'malformed_connect'
   | 'packet_too_large'
-  | 'unsupported_version'
   | 'broker_unreachable'
   | 'broker_refused'
   | 'client_gone'
@@ -83,6 +83,18 @@ export type RefusedConnection = {
   sub: string | undefined
 }
 
+/** A topic or filter of a client, and the word of its rules on it, in shadow mode. */
+export type Observation = {
+  identity: Identity
+  clientId: string
+  action: 'publish' | 'subscribe' | 'delivery' | 'will'
+  topic: string
+  qos: Qos
+  retain: boolean
+  /** False: without shadow mode it would have been refused. */
+  isAllowed: boolean
+}
+
 /**
  * Called as it happens. Those below the line are called for every packet or chunk, with numbers
  * only; they must return quickly and must not throw.
@@ -93,7 +105,11 @@ export type SessionEvents = {
   sessionEnded(session: SessionFacts, reason: Ending): void
   /** In mid-session. */
   tokenReplaced(session: SessionFacts): void
+  /** In shadow mode alone; of deliveries those alone that the rules do not allow. */
+  observed(seen: Observation): void
   // ---
+  /** The client is not read from now on; `why` is a reason of state.ts. */
+  clientPaused(why: number): void
   publishAllowed(bytes: number): void
   publishDenied(): void
   subscribeAllowed(filters: number): void

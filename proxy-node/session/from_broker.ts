@@ -21,7 +21,8 @@ import {
 import { AckView, PublishView } from '../wire/publish_codec.ts'
 import { disconnectFromBroker, NOT_AUTHORIZED, SUCCESS } from '../wire/reason_codes.ts'
 import { type SubscriptionType, withoutProperties } from '../wire/subscribe_codec.ts'
-import { PENDING, type SessionState } from './state.ts'
+import { deliverInShadow } from './shadow.ts'
+import { IN_FLIGHT, PENDING, type SessionState } from './state.ts'
 
 export class FromBroker {
   readonly #state: SessionState
@@ -58,6 +59,7 @@ export class FromBroker {
         break
       case PUBREC:
         if (ack.code >= 0x80) this.#state.inFlight.delete(ack.packetId)
+        else this.#state.inFlight.receive(ack.packetId)
         break
       case PUBREL:
         if (this.#state.refusedDeliveries.release(ack.packetId)) return
@@ -83,6 +85,15 @@ export class FromBroker {
         return
     }
     this.#state.toClient.pass(scanner.buffer, scanner.start, scanner.end, true)
+    if (this.#state.isInFlightFull) this.#goOnWithClient()
+  }
+
+  /** By halves, so that not each answer of the broker stops and resumes the client. */
+  #goOnWithClient(): void {
+    const { inFlight, limits, flow } = this.#state
+    if (inFlight.awaiting > limits.inflight_max / 2) return
+    this.#state.isInFlightFull = false
+    flow.unblock(IN_FLIGHT)
   }
 
   /** A PUBLISH, whole or its head. */
@@ -94,8 +105,11 @@ export class FromBroker {
     }
     const { qos, packetId } = view
     // Bytes that are no text would be judged as another topic than the one delivered.
-    const allowed =
+    let allowed =
       view.isTopicText(scanner) && judgeDelivery(this.#state.identity.acl, view.topic(scanner))
+    if (!allowed && this.#state.limits.acl_mode === 'shadow' && view.isTopicText(scanner)) {
+      allowed = deliverInShadow(this.#state, view.topic(scanner), view)
+    }
     this.#deliversParts = allowed && !whole
     if (allowed) {
       if (qos !== 0) this.#state.refusedDeliveries.pass(qos)
@@ -138,8 +152,8 @@ export class FromBroker {
     const isTooLarge = answer.packet.length > toClient.packetMaximum
     toClient.insert(isTooLarge ? withoutProperties(answer.packet) : answer.packet)
     // The token may have been replaced while the broker made up its mind.
-    const { acl } = this.#state.identity
-    if (answer.acl !== acl) this.#state.takeBack(findLost(acl, answer.added, this.#state.limits))
+    const { rules, identity, limits } = this.#state
+    if (answer.acl !== identity.acl) this.#state.takeBack(findLost(rules, answer.added, limits))
     this.#state.flow.unblock(PENDING)
   }
 }

@@ -12,6 +12,7 @@ import {
   judgeSubscribe,
   TOKEN_TOPIC,
 } from '../gate.ts'
+import { MinuteAllowance } from '../shares/allowance.ts'
 import type { Verification } from '../tokens/verifier.ts'
 import { readAuth, writeAuth } from '../wire/auth_codec.ts'
 import { readDisconnect } from '../wire/disconnect_codec.ts'
@@ -46,9 +47,10 @@ import {
   writeAllowed,
   writeAnswer,
 } from '../wire/subscribe_codec.ts'
-import { MinuteAllowance } from './allowance.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
-import { PENDING, type SessionState, VERIFYING } from './state.ts'
+import { publishInShadow, subscribeInShadow } from './shadow.ts'
+import { STAMP_PREFIX } from './stamp.ts'
+import { IN_FLIGHT, PENDING, type SessionState, VERIFYING } from './state.ts'
 
 /** Filters that are judged between two looks at the clock. */
 const FILTERS_AT_ONCE = 16
@@ -136,8 +138,12 @@ export class FromClient {
       code = SUCCESS
     } else {
       const { acl } = this.#state.identity
-      const { topic_levels_max } = this.#state.limits
-      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, topic_levels_max)
+      const { limits } = this.#state
+      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, limits)
+      if (limits.acl_mode === 'shadow') {
+        const { retain, responseTopic } = view
+        code = publishInShadow(this.#state, { topic, qos, retain, responseTopic }, code)
+      }
       if (code === MALFORMED) {
         this.#state.fail(MALFORMED)
         return
@@ -153,16 +159,18 @@ export class FromClient {
       return
     }
 
+    // The broker may know no topic of this alias, or another one: then the topic is named.
+    const isUnknownAlias = view.topicLength === 0 && this.#brokerAliases[alias] !== topic
+    const name = isUnknownAlias ? topic : undefined
+    const { stamp } = this.#state
     let bytes: Buffer | null = null
-    if (code === SUCCESS && alias !== 0) {
-      if (view.topicLength === 0 && this.#brokerAliases[alias] !== topic) {
-        // The broker knows no topic of this alias, or another one: name the topic.
-        bytes = writeWithTopic(scanner, topic)
-        const size = scanner.total + bytes.length - (scanner.end - scanner.start)
-        if (size > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
-      }
-      if (code === SUCCESS) this.#brokerAliases[alias] = topic
+    if (code === SUCCESS && (stamp !== null || name !== undefined)) {
+      if (stamp !== null) bytes = view.withStamp(scanner, name, STAMP_PREFIX, stamp)
+      else bytes = writeWithTopic(scanner, topic)
+      const size = scanner.total + bytes.length - (scanner.end - scanner.start)
+      if (size > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
     }
+    if (code === SUCCESS && alias !== 0) this.#brokerAliases[alias] = topic
     if (code !== SUCCESS) {
       this.#refusedPublishes.refuse(qos, packetId, code)
       return
@@ -173,6 +181,7 @@ export class FromClient {
     if (qos !== 0) {
       this.#state.inFlight.add(packetId)
       this.#refusedPublishes.forget(packetId)
+      this.#watchInFlight()
     }
     if (bytes) this.#state.toBroker.pass(bytes, 0, bytes.length, whole)
     else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, whole)
@@ -193,6 +202,13 @@ export class FromClient {
     this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
   }
 
+  /** More waits unread until the broker has answered some. */
+  #watchInFlight(): void {
+    if (this.#state.inFlight.awaiting < this.#state.limits.inflight_max) return
+    this.#state.isInFlightFull = true
+    this.#state.flow.block(IN_FLIGHT)
+  }
+
   #acknowledge(scanner: Scanner, type: number): void {
     const ack = this.#ack
     const fault = ack.readFromClient(scanner, type)
@@ -202,18 +218,24 @@ export class FromClient {
     }
     if (type === PUBREL && this.#refusedPublishes.release(ack.packetId)) return
     this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
-    if (type === PUBREL) this.#state.inFlight.add(ack.packetId) // of an earlier connection perhaps
+    if (type === PUBREL) {
+      this.#state.inFlight.add(ack.packetId) // of an earlier connection perhaps
+      this.#watchInFlight()
+    }
     if (type === PUBACK) this.#state.refusedDeliveries.answer(1)
     else if (type === PUBREC) this.#state.refusedDeliveries.answer(2)
   }
 
   #subscribe(scanner: Scanner, type: SubscriptionType): void {
-    const request = readSubscriptions(scanner, type)
+    const { limits } = this.#state
+    const isAsking = type === SUBSCRIBE
+    const most = isAsking ? limits.subscriptions_per_packet : limits.subscriptions_max
+    const request = readSubscriptions(scanner, type, most)
     if ('fault' in request) {
       this.#state.fail(request.fault)
       return
     }
-    const { packetId, filters, qos } = request
+    const { packetId, count, filters, qos } = request
     if (this.#state.subscriptions.isWaiting(packetId)) {
       // Clients that know MQTT 3.1 (ESP-IDF's) send it again when the answer takes a second. The
       // broker has it, and its answer is on the way.
@@ -228,16 +250,21 @@ export class FromClient {
       type,
       start,
       end,
-      codes: new Uint8Array(filters.length),
+      codes: new Uint8Array(count),
       judged: 0,
     }
-    if (type === SUBSCRIBE) {
-      if (!this.#judge(question)) this.#state.flow.putOff(() => this.#judge(question))
+    if (count > most && !isAsking) {
+      // Giving filters back is no burden, but each question without an answer is remembered.
+      this.#state.fail(QUOTA_EXCEEDED)
       return
     }
-    // Giving filters back is no burden, but each question without an answer is remembered.
-    if (filters.length > this.#state.limits.subscriptions_max) {
-      this.#state.fail(QUOTA_EXCEEDED)
+    if (count > most) {
+      question.codes.fill(QUOTA_EXCEEDED)
+      this.#passQuestion(question)
+      return
+    }
+    if (isAsking) {
+      if (!this.#judge(question)) this.#state.flow.putOff(() => this.#judge(question))
       return
     }
     for (let i = 0; i < filters.length; i++) {
@@ -251,11 +278,9 @@ export class FromClient {
     const { limits, identity, flow } = this.#state
     const { filters, qos, codes } = question
     while (question.judged < codes.length) {
-      const isTooMany = codes.length > limits.subscriptions_per_packet
-      const to = isTooMany
-        ? codes.length
-        : Math.min(question.judged + FILTERS_AT_ONCE, codes.length)
+      const to = Math.min(question.judged + FILTERS_AT_ONCE, codes.length)
       judgeSubscribe(identity.acl, filters, qos, limits, codes, question.judged, to)
+      if (limits.acl_mode === 'shadow') subscribeInShadow(this.#state, question, to)
       question.judged = to
       if (flow.isWorkEnough(FILTERS_AT_ONCE) && to < codes.length) return false
     }
@@ -323,7 +348,7 @@ export class FromClient {
       this.#state.fail(auth.fault)
       return
     }
-    // [MQTT-4.12.0-6], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
+    // [MQTT-4.12.0-7], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
     if (method === undefined || auth.method !== method || auth.reason !== REAUTHENTICATE) {
       this.#state.fail(PROTOCOL_ERROR)
       return
@@ -360,7 +385,7 @@ export class FromClient {
         next,
         this.#state.agreement,
         isHandedIn,
-        this.#state.limits.topic_levels_max,
+        this.#state.limits,
       )
       answer(judgement.decision === 'replace')
       if (judgement.decision === 'close') {
@@ -375,7 +400,7 @@ export class FromClient {
         this.#ignoredToken = undefined
         this.#state.identity = judgement.identity
         const { subscriptions, limits } = this.#state
-        this.#state.takeBack(findLost(judgement.identity.acl, subscriptions.current, limits))
+        this.#state.takeBack(findLost(this.#state.rules, subscriptions.current, limits))
         this.#state.control.noteReplacement(judgement.identity)
       }
       this.#state.flow.unblock(VERIFYING)

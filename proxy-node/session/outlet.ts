@@ -1,11 +1,11 @@
 // The way out to one peer: passes on bytes of the other peer, in runs as long as possible, and puts
 // packets of mProxy in between, only where one packet ends and the next begins.
 
-import type { Endpoint } from '../transport/send_queue.ts'
+import type { PeerStream } from '../transport/send_queue.ts'
 import { NEVER } from '../wire/connect_codec.ts'
 
 export class Outlet {
-  readonly stream: Endpoint
+  readonly stream: PeerStream
   /** The largest packet that the peer takes [MQTT-3.1.2-24]. */
   packetMaximum = NEVER
   #run: Buffer | null = null
@@ -18,7 +18,7 @@ export class Outlet {
   #isCorked = false
   #wrote = false
 
-  constructor(stream: Endpoint) {
+  constructor(stream: PeerStream) {
     this.stream = stream
   }
 

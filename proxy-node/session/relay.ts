@@ -2,6 +2,8 @@
 // Each packet is treated in from_client.ts or from_broker.ts; deadlines and the end are
 // session.ts's.
 
+import { type Pace, paceOf } from '../shares/pace.ts'
+import { isTurnSpent, putOff } from '../shares/turns.ts'
 import type { Identity } from '../tokens/verifier.ts'
 import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/framing.ts'
 import { FromBroker } from './from_broker.ts'
@@ -11,6 +13,8 @@ import { Sink } from './sink.ts'
 import {
   type Agreement,
   type Flow,
+  IN_FLIGHT,
+  PACED,
   PENDING,
   PUT_OFF,
   type SessionControl,
@@ -18,18 +22,23 @@ import {
   SINK_FULL,
   type Ways,
 } from './state.ts'
-import { isTurnSpent, putOff } from './turns.ts'
+
+/** Reasons of a client's pause that only an answer of the broker ends. */
+const AWAITS_BROKER = PENDING | IN_FLIGHT
 
 /** Packets, or what costs as much, after which it is asked whether the turn is spent. */
 const WORK_UNITS = 64
 const DONE = () => true
+/** One for the packet, and one for each KiB that may have to be read of it. */
+const unitsOf = (scanner: Scanner) => 1 + ((scanner.end - scanner.start) >> 10)
+const LONGEST_WAIT_MS = 60_000
 
 export class Relay implements Flow {
   /** Monotonic ms of the client's last bytes, and of the last bytes to the broker. */
   heardFromClient_at: number
   wroteToBroker_at: number
   heardFromBroker_at: number
-  /** Monotonic ms since when the client waits for an answer to a SUBSCRIBE, or 0. */
+  /** Monotonic ms since when the client waits for an answer of the broker, or 0. */
   clientWaitsSince = 0
   readonly clientSink: Sink
   readonly brokerSink: Sink
@@ -44,6 +53,8 @@ export class Relay implements Flow {
   #clientBlocked = 0
   #brokerBlocked = 0
   #work = 0
+  readonly #pace: Pace | undefined
+  #paceTimer: NodeJS.Timeout | undefined
   #whenQuiet: (() => void) | null = null
   #whenRead: (() => void) | null = null
 
@@ -63,6 +74,7 @@ export class Relay implements Flow {
     this.#toBroker = ways.toBroker
     this.clientSink = new Sink(ways.toClient.stream)
     this.brokerSink = new Sink(ways.toBroker.stream)
+    this.#pace = paceOf(ways.limits)
     this.heardFromClient_at = this.wroteToBroker_at = performance.now()
     this.heardFromBroker_at = this.heardFromClient_at
   }
@@ -74,6 +86,7 @@ export class Relay implements Flow {
   /** Nothing more is read or passed on. */
   stop(): void {
     this.#state.isOver = true
+    clearTimeout(this.#paceTimer)
   }
 
   /** Says whether both sides may be cut off without an answer getting lost. */
@@ -168,7 +181,8 @@ export class Relay implements Flow {
       else if (what === FAULT) this.#state.fail(scanner.fault)
       else if (what === HEAD) this.#fromClient.publish(scanner, false)
       else this.#fromClient.take(scanner)
-      if (this.isWorkEnough(1) && this.#clientBlocked === 0) this.putOff(DONE)
+      if (this.isWorkEnough(unitsOf(scanner)) && this.#clientBlocked === 0) this.putOff(DONE)
+      if (this.#pace !== undefined) this.#keepPace(this.#pace, what)
     }
     this.#flush()
   }
@@ -182,7 +196,7 @@ export class Relay implements Flow {
       else if (what === FAULT) this.#state.failBroker()
       else if (what === HEAD) this.#fromBroker.deliver(scanner, false)
       else this.#fromBroker.take(scanner)
-      if (this.isWorkEnough(1)) this.#putOffBroker()
+      if (this.isWorkEnough(unitsOf(scanner))) this.#putOffBroker()
     }
     this.#flush()
   }
@@ -208,6 +222,26 @@ export class Relay implements Flow {
       }
     }
     putOff(later)
+  }
+
+  #keepPace(pace: Pace, what: number): void {
+    const scanner = this.#clientScanner
+    const wait = pace.take(what === PART ? 0 : 1, scanner.end - scanner.start)
+    if (wait <= 0 || this.#state.isOver) return
+    this.#blockClient(PACED)
+    this.#waitFor(pace, wait)
+  }
+
+  /** A long wait is waited for in steps, as long as a timer can. */
+  #waitFor(pace: Pace, wait: number): void {
+    this.#paceTimer = setTimeout(
+      () => {
+        const more = pace.take(0, 0)
+        if (more > 0) this.#waitFor(pace, more)
+        else this.unblock(PACED)
+      },
+      Math.min(wait, LONGEST_WAIT_MS),
+    )
   }
 
   #putOffBroker(): void {
@@ -254,6 +288,9 @@ export class Relay implements Flow {
     if (was === 0 || this.#brokerBlocked !== 0) return
     // The broker was not silent, it was not read.
     this.heardFromBroker_at = performance.now()
+    if (reason === SINK_FULL && this.clientWaitsSince > 0) {
+      this.clientWaitsSince = this.heardFromBroker_at
+    }
     this.pumpBroker()
     if (this.#brokerBlocked === 0 && !this.#state.isOver) this.#toBroker.stream.resume()
   }
@@ -268,15 +305,16 @@ export class Relay implements Flow {
   }
 
   #blockClient(reason: number): void {
+    if ((this.#clientBlocked & reason) === 0) this.#state.events.clientPaused(reason)
     this.#clientBlocked |= reason
-    if (reason === PENDING) this.clientWaitsSince ||= performance.now()
+    if ((reason & AWAITS_BROKER) !== 0) this.clientWaitsSince ||= performance.now()
     this.#toClient.stream.pause()
   }
 
   #unblockClient(reason: number): void {
     const was = this.#clientBlocked
     this.#clientBlocked &= ~reason
-    if (reason === PENDING) this.clientWaitsSince = 0
+    if ((this.#clientBlocked & AWAITS_BROKER) === 0) this.clientWaitsSince = 0
     if (was === 0 || this.#clientBlocked !== 0) return
     // The client was not silent, it was not read.
     this.heardFromClient_at = performance.now()

@@ -1,17 +1,17 @@
 // One client's connection from accept to close.
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
-//   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
-//   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts, sink.ts: ways out
-//   ahead.ts: bytes of a client that does not wait for CONNACK; closing.ts: last bytes to a peer
-//   terms.ts: terms of both sides; deadlines.ts: what is due, alarm.ts: when
-//   turns.ts, allowance.ts: shares of a turn, of a minute; events.ts: what others hear
-// Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
-// and numbers to operation/, which hears of a session through its events.
+//   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
+//   state.ts, subscriptions.ts, in_flight.ts: memory of both; outlet.ts, sink.ts: the ways out
+//   ahead.ts: bytes before CONNACK; closing.ts: last bytes to a peer; stamp.ts: the sender named
+//   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; events.ts: what others hear
+// Leaves decisions to gate.ts, how much is done at once to shares/, bytes to wire/, tokens to
+// tokens/, streams to transport/, log lines and numbers to operation/, which hears of a session
+// through its events.
 
 import type { Withdrawal } from '../tokens/status_lists.ts'
 import type { Identity } from '../tokens/verifier.ts'
-import type { ByteStream } from '../transport/byte_stream.ts'
+import type { Arrival, ByteStream } from '../transport/byte_stream.ts'
 import type { Dial, Upstream } from '../transport/upstream.ts'
 import {
   type Connack,
@@ -21,7 +21,7 @@ import {
   writeConnack,
   writeConnect,
 } from '../wire/connect_codec.ts'
-import { DISCONNECT_3, writeDisconnect5 } from '../wire/disconnect_codec.ts'
+import { DISCONNECT_3, writeDisconnect5, writeFarewell5 } from '../wire/disconnect_codec.ts'
 import {
   FAULT,
   FROM_BROKER,
@@ -76,8 +76,8 @@ export type SessionParts = AdmissionParts & {
   now: () => number
   /** Calls back once when the token of the session counts no more; the answer takes it back. */
   watchStatus: (identity: Identity, withdraw: (why: Withdrawal) => void) => () => void
-  /** Address of the client where the stream does not know it (WebSocket). */
-  remoteAddress?: string
+  /** undefined: the stream knows the address, and came in just now. */
+  arrival?: Arrival
 }
 
 let lastId = 0
@@ -122,7 +122,7 @@ export class Session implements SessionFacts {
     const { limits } = parts
     this.#parts = parts
     this.#client = stream
-    this.remoteAddress = parts.remoteAddress ?? stream.remoteAddress
+    this.remoteAddress = parts.arrival?.address ?? stream.remoteAddress
     this.opened_at = parts.now()
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
@@ -131,7 +131,8 @@ export class Session implements SessionFacts {
     this.#fromClient = new Scanner(ONLY_CONNECT, connect_packet_max, connect_packet_max, true)
     this.#toClient = new Outlet(stream)
     this.#ahead = new Ahead(limits.ahead_max)
-    this.#deadline_at = performance.now() + limits.connect_timeout_ms
+    this.#deadline_at =
+      limits.connect_timeout_ms + (parts.arrival?.accepted_at ?? performance.now())
     this.#deadlines = new Deadlines(limits, parts.now)
     stream.on('error', () => {}) // `close` follows
     stream.once('close', () => this.#clientClosed())
@@ -199,7 +200,9 @@ export class Session implements SessionFacts {
     this.#schedule()
     let upstream: Upstream
     try {
-      upstream = await dial(this.#dialling.signal)
+      const { clientId: client_id } = admission
+      const endpoints = this.#parts.arrival?.endpoints
+      upstream = await dial(this.#dialling.signal, { client_id, endpoints })
     } catch {
       return this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
     }
@@ -219,12 +222,8 @@ export class Session implements SessionFacts {
     this.#schedule()
     this.#broker = stream
     this.#isBrokerClosed = false
-    const scanner = new Scanner(
-      ONLY_CONNACK,
-      limits.connect_packet_max,
-      limits.connect_packet_max,
-      false,
-    )
+    const { connect_packet_max: most } = limits
+    const scanner = new Scanner(ONLY_CONNACK, most, most, false)
     this.#fromBroker = scanner
     scanner.version = connect.version
     this.#toBroker = new Outlet(stream)
@@ -243,6 +242,7 @@ export class Session implements SessionFacts {
         clientId: this.mqttClientId,
         username: upstream.username ?? identity.principal,
         password: upstream.password,
+        clean: connect.clean || upstream.beginsAnew === true,
         keepAlive: this.#deadlines.brokerKeepAlive,
         sessionExpiry: sessionExpiryFor(connect, limits),
       }),
@@ -399,7 +399,8 @@ export class Session implements SessionFacts {
       toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : DISCONNECT_3)
     }
     const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
-    if (this.version === 5 && isDue) toClient.insert(writeDisconnect5(code))
+    const server = reason === 'draining' ? this.#parts.limits.server_reference : undefined
+    if (this.version === 5 && isDue) toClient.insert(writeFarewell5(code, server))
     toClient.flush()
     toBroker.flush()
     this.#close(this.#client)

@@ -2,12 +2,15 @@
 // token, the ways out, and the memory that one direction fills and the other consults.
 
 import type { SessionLimits } from '../config.ts'
+import type { Judged } from '../gate.ts'
 import type { Identity, Verification } from '../tokens/verifier.ts'
 import type { Will } from '../wire/connect_codec.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
 import type { Ending, SessionCounts, SessionEvents } from './events.ts'
+import { InFlight } from './in_flight.ts'
 import type { Outlet } from './outlet.ts'
 import { RefusedDeliveries } from './refused_deliveries.ts'
+import { stampFor } from './stamp.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /** Terms that client, mProxy and broker agreed on at CONNECT. */
@@ -39,6 +42,8 @@ export const SINK_FULL = 1
 export const VERIFYING = 2
 export const PENDING = 4
 export const PUT_OFF = 8
+export const IN_FLIGHT = 16
+export const PACED = 32
 
 /** Stops and resumes the reading of the client; relay.ts does it. `unblock` lets answers out. */
 export type Flow = {
@@ -95,10 +100,14 @@ export class SessionState {
   readonly events: SessionEvents
   readonly counts: SessionCounts
   /** Ids of the client's PUBLISH packets that the broker has not finished with. */
-  readonly inFlight = new Set<number>()
+  readonly inFlight = new InFlight()
+  /** The client is not read, since the broker has so many of them to answer. */
+  isInFlightFull = false
   readonly subscriptions = new Subscriptions()
   readonly refusedDeliveries: RefusedDeliveries
   readonly pings = new Pings()
+  /** The user property that goes onto each PUBLISH of the client, if any. */
+  readonly stamp: Buffer | null
 
   constructor(
     ways: Ways,
@@ -117,7 +126,13 @@ export class SessionState {
     this.limits = ways.limits
     this.events = ways.events
     this.counts = ways.counts
+    this.stamp = stampFor(identity, agreement.version, ways.limits)
     this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
+  }
+
+  /** The rules by which packets are refused now; null in shadow mode. */
+  get rules(): Judged {
+    return this.limits.acl_mode === 'shadow' ? null : this.identity.acl
   }
 
   /** The client broke the protocol: `code` says how. */

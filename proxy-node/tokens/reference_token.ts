@@ -8,7 +8,7 @@ import type { Policies } from './policies.ts'
 
 const HASH = /^[A-Za-z0-9_-]{43}$/
 /** The audience of a token that names none. */
-const USUAL_AUDIENCE = 'urn:allauth:mqtt'
+export const USUAL_AUDIENCE = 'urn:allauth:mqtt'
 
 /** The hash that a small token names, or null. */
 export const policyOf = ({ acl_ref }: Record<string, unknown>): string | null =>

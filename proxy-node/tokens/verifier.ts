@@ -1,6 +1,6 @@
 // Access tokens (RFC 9068): who is connecting, with which rules, until when.
-//   verifier.ts: every check on the token itself; jws.ts: the form of what the issuer signs
-//   jwks.ts: the issuer's keys and their algorithms; issuer_fetch.ts: one request to its server
+//   verifier.ts: every check on the token itself; jws.ts: its form; client_space.ts: MQTT client
+//   ids of one application; issuer_fetch.ts: one request to the issuer; jwks.ts: its keys
 //   reference_token.ts and policies.ts: small tokens, and the rules that they name
 //   trust.ts: all that is known of one issuer; state_folder.ts: what is kept of it on disk
 //   status_list.ts: reading a token status list; status_lists.ts: which are kept, for how long
@@ -11,6 +11,7 @@
 
 import { type Acl, parseAcl } from '../../policy/acl.ts'
 import { boundRules } from '../../policy/bounded_rules.ts'
+import { type ClientIdRule, clientSpaceOf } from './client_space.ts'
 import type { Jwks } from './jwks.ts'
 import { findSigner, isTime, isTimeOrAbsent, type Jws, parseObject, readJws } from './jws.ts'
 import type { Policies } from './policies.ts'
@@ -26,7 +27,7 @@ const LEEWAY = 30
 const ACCESS_TOKEN = 'at+jwt' // RFC 9068 §4
 /** A small one, which names its rules by reference. */
 const REFERENCE_TOKEN = 'atr+jwt'
-const TYPES = [ACCESS_TOKEN, REFERENCE_TOKEN]
+export const TOKEN_TYPES = [ACCESS_TOKEN, REFERENCE_TOKEN]
 
 /** In whose name a token speaks, and what it permits until when. */
 export type Identity = {
@@ -36,6 +37,8 @@ export type Identity = {
   client_id: string
   username?: string
   mqtt_client_id?: string
+  /** Beginning of all MQTT client ids of its application, where that may have no others. */
+  client_space?: string
   acl: Acl
   /** Epoch seconds. */
   expires_at: number
@@ -43,6 +46,8 @@ export type Identity = {
   iss: string
   /** Thumbprint of the key that signed: the session ends when the issuer withdraws that key. */
   signed_by: string
+  /** Thumbprint of the client's certificate, which its connection must prove (RFC 8705 §3.1). */
+  bound_to?: string
   /** Place in a token status list of the issuer; the session ends when the list says so. */
   status?: StatusReference
   /** Another issuer than the main one signed it. */
@@ -79,14 +84,8 @@ export type Verification =
   | { ok: false; reason: VerificationFailure }
 
 export type Verifier = {
-  /**
-   * `clientCertificate` is the DER of the certificate that the TLS connection proved, if any.
-   * Reserved for bound tokens: no listener ends TLS yet, and this verifier does not look at it.
-   */
-  verify(
-    token: string | Uint8Array,
-    clientCertificate?: Uint8Array,
-  ): Verification | Promise<Verification>
+  /** Says nothing yet of the connection: see `bound_to` of the identity. */
+  verify(token: string | Uint8Array): Verification | Promise<Verification>
 }
 
 export type VerifierOptions = {
@@ -95,6 +94,8 @@ export type VerifierOptions = {
   jwks: Jwks
   statusLists: StatusLists
   policies: Policies
+  /** Absent: `subject`. */
+  clientIdRule?: ClientIdRule
   /** Issuers beside this one, each with its bound. */
   others?: readonly Trust[]
   /** Epoch milliseconds. */
@@ -102,9 +103,9 @@ export type VerifierOptions = {
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { others = [], now, ...parts } = options
+  const { others = [], clientIdRule = 'subject', now, ...parts } = options
   const main: Trust = { ...parts, bound: undefined }
-  const prefixes = others.map(({ bound }) => prefixOf(bound))
+  const terms = { prefixes: others.map(({ bound }) => prefixOf(bound)), clientIdRule }
 
   /** The issuer that the token says it is of, which its signature must then prove. */
   function trustFor(jws: Jws): Trust {
@@ -120,34 +121,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (typeof key === 'string') return refuse(key)
     const claims = parseObject(jws.payload)
     if (claims === undefined) return refuse('malformed')
-    const verification = judgeRead(trust, jws.typ, claims, key.thumbprint)
+    const verification = judgeContent(jws.typ, claims, trust, terms, now(), key.thumbprint)
     if (!verification.ok || verification.identity.status === undefined) return verification
     // Last, so that only a token that counts in all else makes mProxy ask for a list.
     const standing = statusLists.judge(verification.identity.status)
     return STATUS_REFUSALS[standing] ? refuse(STATUS_REFUSALS[standing]) : verification
-  }
-
-  function judgeRead(
-    trust: Trust,
-    typ: string,
-    claims: Record<string, unknown>,
-    by: string,
-  ): Verification {
-    const { policies, bound } = trust
-    const at = now() / 1000
-    if (typ === ACCESS_TOKEN) {
-      const rules = bound === undefined ? claims['acl'] : boundRules(claims['acl'], bound.topics)
-      const reading = parseAcl(rules)
-      const acl = 'fault' in reading ? null : reading.acl
-      return judgeClaims(claims, acl, trust, prefixes, at, by)
-    }
-    const hash = policyOf(claims)
-    if (hash === null) return refuse('malformed')
-    if (policies.find(hash) === undefined) return refuse('policy_unavailable')
-    const whole = expandClaims(claims, policies, bound?.topics)
-    return whole === null
-      ? refuse('bad_acl')
-      : judgeClaims(whole.claims, whole.acl, trust, prefixes, at, by)
   }
 
   /** Once more, when the document that the token names is here. */
@@ -161,7 +139,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   return {
     verify(token) {
-      const jws = readJws(token, TYPES, TOKEN_MAX)
+      const jws = readJws(token, TOKEN_TYPES, TOKEN_MAX)
       if (typeof jws === 'string') return refuse(jws)
       const trust = trustFor(jws)
       const { jwks } = trust
@@ -202,16 +180,53 @@ const prefixOf = (bound: Bound | undefined): string =>
 
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
 
+/** The parts of a trust that the content of a token is judged by. */
+export type ContentTrust = Pick<Trust, 'issuer' | 'audience' | 'bound'> & {
+  policies: Pick<Policies, 'find'>
+}
+
+/**
+ * Judges all that a token says, once its signature is good. `explain.ts` asks it too, about tokens
+ * that it holds against no key. `at` is in epoch milliseconds.
+ */
+export function judgeContent(
+  typ: string,
+  claims: Record<string, unknown>,
+  trust: ContentTrust,
+  terms: NameTerms,
+  at: number,
+  by: string,
+): Verification {
+  const { policies, bound } = trust
+  if (typ === ACCESS_TOKEN) {
+    const rules = bound === undefined ? claims['acl'] : boundRules(claims['acl'], bound.topics)
+    const reading = parseAcl(rules)
+    const acl = 'fault' in reading ? null : reading.acl
+    return judgeClaims(claims, acl, trust, terms, at / 1000, by)
+  }
+  const hash = policyOf(claims)
+  if (hash === null) return refuse('malformed')
+  if (policies.find(hash) === undefined) return refuse('policy_unavailable')
+  const whole = expandClaims(claims, policies, bound?.topics)
+  return whole === null
+    ? refuse('bad_acl')
+    : judgeClaims(whole.claims, whole.acl, trust, terms, at / 1000, by)
+}
+
+/** Terms about MQTT client ids: prefixes of other issuers, and the rule for applications. */
+export type NameTerms = { prefixes: readonly string[]; clientIdRule: ClientIdRule }
+
 /** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
   claims: Record<string, unknown>,
   acl: Acl | null,
-  { issuer, audience, bound }: Trust,
-  prefixes: readonly string[],
+  { issuer, audience, bound }: Omit<ContentTrust, 'policies'>,
+  { prefixes, clientIdRule }: NameTerms,
   at: number,
   signed_by: string,
 ): Verification {
   const { iss, aud, exp, nbf, iat, sub, client_id, jti, username, mqtt_client_id } = claims
+  const { first_party } = claims
   if (iss !== issuer) return refuse('wrong_issuer')
   if (!(aud === audience || (Array.isArray(aud) && aud.includes(audience)))) {
     return refuse('wrong_audience')
@@ -223,7 +238,12 @@ function judgeClaims(
   if (!isName(sub) || sub.includes(':')) return refuse('malformed')
   if (!isNameOrAbsent(client_id) || !isNameOrAbsent(jti)) return refuse('malformed')
   if (!isNameOrAbsent(username) || !isNameOrAbsent(mqtt_client_id)) return refuse('malformed')
-  if (claims['cnf'] !== undefined) return refuse('bound_token') // RFC 7800 §3: nothing proves it
+  const principal = prefixOf(bound) + sub
+  const isItself = client_id === sub
+  const space = clientSpaceOf(clientIdRule, principal, isItself ? null : client_id, first_party)
+  if (space === 'malformed') return refuse('malformed')
+  const bound_to = readBinding(claims['cnf'])
+  if (bound_to === null) return refuse('bound_token')
   if (acl === null) return refuse('bad_acl')
   const status = readStatusClaim(claims['status'], issuer, iat ?? 0)
   if (status === 'malformed') return refuse('bad_status')
@@ -233,19 +253,31 @@ function judgeClaims(
     ok: true,
     identity: {
       sub,
-      principal: prefixOf(bound) + sub,
+      principal,
       client_id: client_id ?? '',
       ...(username === undefined ? {} : { username }),
       ...(mqtt_client_id === undefined || isTaken ? {} : { mqtt_client_id }),
+      ...(space === undefined ? {} : { client_space: space }),
       acl,
       expires_at: exp,
       jti: jti ?? '',
       iss: issuer,
       signed_by,
+      ...(bound_to === undefined ? {} : { bound_to }),
       ...(status === undefined ? {} : { status }),
       foreign: bound !== undefined,
     },
   }
+}
+
+/** The thumbprint in `cnf`; null where it names a key that nothing here proves (RFC 7800 §3). */
+function readBinding(cnf: unknown): string | undefined | null {
+  if (cnf === undefined) return undefined
+  if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).length !== 1) return null
+  const thumbprint: unknown = Reflect.get(cnf, 'x5t#S256')
+  return typeof thumbprint === 'string' && /^[A-Za-z0-9_-]{43}$/.test(thumbprint)
+    ? thumbprint
+    : null
 }
 
 /** A string fit for MQTT and for a log line: [MQTT-1.5.4-1], [MQTT-1.5.4-2]. */

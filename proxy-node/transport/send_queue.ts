@@ -8,7 +8,7 @@ import { endianness } from 'node:os'
 import type { Duplex } from 'node:stream'
 
 /** A stream whose connection is known: a socket, or what stands on one. */
-export type Endpoint = Duplex & {
+export type PeerStream = Duplex & {
   readonly remoteAddress?: string | undefined
   readonly remotePort?: number | undefined
   readonly localPort?: number | undefined
@@ -19,7 +19,7 @@ const tables = new Map<string, Table>()
 
 /** Bytes not acknowledged; undefined where that cannot be known. Looks `maxAge_ms` back at most. */
 export async function findUnacknowledged(
-  { remoteAddress, remotePort, localPort }: Endpoint,
+  { remoteAddress, remotePort, localPort }: PeerStream,
   maxAge_ms: number,
 ): Promise<number | undefined> {
   if (remoteAddress === undefined || remotePort === undefined || localPort === undefined) return

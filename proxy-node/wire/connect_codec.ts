@@ -200,13 +200,14 @@ export function writeConnect(
     clientId: string
     username: string
     password: string | undefined
+    clean: boolean
     keepAlive: number
     sessionExpiry: number
   },
 ): Buffer {
   const { version, will } = connect
   const flags =
-    (connect.clean ? 0x02 : 0) |
+    (replacement.clean ? 0x02 : 0) |
     (will ? 0x04 | (will.qos << 3) | (will.retain ? 0x20 : 0) : 0) |
     (replacement.password === undefined ? 0 : 0x40) |
     0x80

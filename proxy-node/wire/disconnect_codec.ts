@@ -1,8 +1,19 @@
 // DISCONNECT (MQTT 3.1.1 and 5.0 §3.14): a client's read, and those of mProxy written.
 
-import { DISCONNECT, type Scanner } from './framing.ts'
-import { Properties, SERVER_REFERENCE, SESSION_EXPIRY_INTERVAL } from './properties.ts'
-import { isClientDisconnectCode, MALFORMED, PROTOCOL_ERROR } from './reason_codes.ts'
+import { DISCONNECT, type Scanner, writePacket } from './framing.ts'
+import {
+  Properties,
+  SERVER_REFERENCE,
+  SESSION_EXPIRY_INTERVAL,
+  writeSection,
+  writeTextProperty,
+} from './properties.ts'
+import {
+  isClientDisconnectCode,
+  MALFORMED,
+  PROTOCOL_ERROR,
+  USE_ANOTHER_SERVER,
+} from './reason_codes.ts'
 
 /**
  * A client's DISCONNECT (§3.14): the packet to write in its place because it asks for more than
@@ -35,6 +46,13 @@ export function writeDisconnect5(code: number, sessionExpiry?: number): Buffer {
   const packet = Buffer.from([DISCONNECT << 4, 7, code, 5, 0x11, 0, 0, 0, 0])
   packet.writeUInt32BE(sessionExpiry, 5)
   return packet
+}
+
+/** MQTT 5 DISCONNECT with `code`, or one that sends to another server (§3.14.2.2.5, §4.11). */
+export function writeFarewell5(code: number, server: string | undefined): Buffer {
+  if (server === undefined) return writeDisconnect5(code)
+  const section = writeSection([writeTextProperty(SERVER_REFERENCE, server)])
+  return writePacket(DISCONNECT << 4, [Uint8Array.of(USE_ANOTHER_SERVER), section])
 }
 
 export const DISCONNECT_3 = Buffer.from([DISCONNECT << 4, 0])

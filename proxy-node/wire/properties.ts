@@ -204,6 +204,29 @@ export class Properties {
     }
     return Buffer.concat(rest)
   }
+
+  /** The section's own bytes without the user properties whose key begins with `prefix`. */
+  withoutUserKeys(prefix: Buffer): Buffer {
+    let rest: Buffer[] | null = null
+    let from = this.#start
+    for (let i = from; i < this.end; ) {
+      const next = endOfValue(this.buffer, i + 1, this.end, KINDS[this.buffer[i]!]!)
+      if (this.buffer[i] === USER_PROPERTY && this.#hasKey(i + 1, prefix)) {
+        rest ??= []
+        rest.push(this.buffer.subarray(from, i))
+        from = next
+      }
+      i = next
+    }
+    const last = this.buffer.subarray(from, this.end)
+    return rest === null ? last : Buffer.concat([...rest, last])
+  }
+
+  #hasKey(at: number, prefix: Buffer): boolean {
+    const length = this.buffer.readUInt16BE(at)
+    const { length: least } = prefix
+    return length >= least && prefix.compare(this.buffer, at + 2, at + 2 + least) === 0
+  }
 }
 
 function endOfValue(buffer: Buffer, at: number, end: number, kind: number): number {
@@ -241,6 +264,17 @@ function isPermittedValue(buffer: Buffer, at: number, id: number): boolean {
     default:
       return KINDS[id] !== BYTE || buffer[at]! <= 1
   }
+}
+
+/** A user property (MQTT 5.0 §3.3.2.3.7). */
+export function writeUserProperty(key: string, value: string): Buffer {
+  const text = Buffer.from(value)
+  const first = writeTextProperty(USER_PROPERTY, key)
+  const bytes = Buffer.allocUnsafe(first.length + 2 + text.length)
+  first.copy(bytes)
+  bytes.writeUInt16BE(text.length, first.length)
+  text.copy(bytes, first.length + 2)
+  return bytes
 }
 
 /** A property section: its length, then its parts. */

@@ -9,9 +9,10 @@ import {
   PUBREC,
   type Scanner,
   variableIntegerSize,
+  writeText,
   writeVariableInteger,
 } from './framing.ts'
-import { Properties, RESPONSE_TOPIC, TOPIC_ALIAS } from './properties.ts'
+import { Properties, RESPONSE_TOPIC, TOPIC_ALIAS, writeSection } from './properties.ts'
 import {
   isAckCode,
   isReleaseCode,
@@ -91,6 +92,31 @@ export class PublishView {
 
   topic(scanner: Scanner): string {
     return scanner.buffer.toString('utf8', this.#topicStart, this.#topicStart + this.topicLength)
+  }
+
+  /**
+   * The packet, or its head, that was read from a client of MQTT 5, with the user property `stamp`
+   * in place of all whose key begins with `prefix`; and with `topic` in place of its own, if given.
+   */
+  withStamp(scanner: Scanner, topic: string | undefined, prefix: Buffer, stamp: Buffer): Buffer {
+    const { buffer, start, body, end, total } = scanner
+    const topicEnd = this.#topicStart + this.topicLength
+    const name = topic === undefined ? buffer.subarray(body, topicEnd) : writeText(topic)
+    const id = buffer.subarray(topicEnd, topicEnd + (this.qos === 0 ? 0 : 2))
+    const section = writeSection([this.#properties.withoutUserKeys(prefix), stamp])
+    const before = this.payload - body
+    const after = name.length + id.length + section.length
+    const remaining = total - (body - start) - before + after
+    const header = 1 + variableIntegerSize(remaining)
+    const packet = Buffer.allocUnsafe(header + after + end - this.payload)
+    packet[0] = buffer[start]!
+    let at = writeVariableInteger(packet, 1, remaining)
+    for (const part of [name, id, section]) {
+      packet.set(part, at)
+      at += part.length
+    }
+    buffer.copy(packet, at, this.payload, end)
+    return packet
   }
 
   isTopicText(scanner: Scanner): boolean {

@@ -24,6 +24,7 @@ export const QUOTA_EXCEEDED = 0x97
 export const ADMINISTRATIVE_ACTION = 0x98
 export const USE_ANOTHER_SERVER = 0x9c
 export const SERVER_MOVED = 0x9d
+export const CONNECTION_RATE_EXCEEDED = 0x9f
 export const MAXIMUM_CONNECT_TIME = 0xa0
 
 /** MQTT 3.1.1 §3.9.3: the only failure a SUBACK knows. */
@@ -39,6 +40,8 @@ export function connackReturnCode(code: number): number {
       return 2
     case SERVER_UNAVAILABLE:
     case SERVER_SHUTTING_DOWN:
+    case QUOTA_EXCEEDED: // of a principal; a client tries again later, as for the two above
+    case CONNECTION_RATE_EXCEEDED:
       return 3
     case BAD_USER_NAME_OR_PASSWORD:
       return 4

@@ -4,6 +4,7 @@
 import type { Qos } from '../../policy/acl.ts'
 import { parseSubscription } from '../../policy/topic_filter.ts'
 import {
+  endOfBinary,
   endOfText,
   readVariableInteger,
   type Scanner,
@@ -19,6 +20,8 @@ export type SubscriptionType = typeof SUBSCRIBE | typeof UNSUBSCRIBE
 
 export type SubscriptionPacket = {
   packetId: number
+  /** How many filters the packet has. */
+  count: number
   filters: string[]
   /** QoS of each filter; all 0 for UNSUBSCRIBE. */
   qos: Qos[]
@@ -29,10 +32,14 @@ export type SubscriptionPacket = {
   bytes: Buffer
 }
 
-/** Reads a SUBSCRIBE or UNSUBSCRIBE that the scanner scanner whole. */
+/**
+ * Reads a SUBSCRIBE or UNSUBSCRIBE that the scanner found whole. Filters beyond `most` are counted
+ * and not read: a packet may have a quarter of a million of them.
+ */
 export function readSubscriptions(
   { buffer, body, end, version }: Scanner,
   type: SubscriptionType,
+  most = Infinity,
 ): SubscriptionPacket | { fault: number } {
   if (end - body < 2) return { fault: MALFORMED }
   const packetId = buffer.readUInt16BE(body)
@@ -49,7 +56,7 @@ export function readSubscriptions(
   const filters: string[] = []
   const qos: Qos[] = []
   const places: number[] = []
-  while (at < end) {
+  while (at < end && filters.length < most) {
     const filterEnd = endOfText(buffer, at, end)
     if (filterEnd < 0) return { fault: MALFORMED } // [MQTT-3.8.3-1]
     const filter = buffer.toString('utf8', at + 2, filterEnd)
@@ -62,7 +69,7 @@ export function readSubscriptions(
       if (at === end) return { fault: MALFORMED }
       const options = buffer[at]!
       at++
-      // [MQTT-3.8.3-5], 3.1.1 [MQTT-3-8.3-4]
+      // [MQTT-3.8.3-5], 3.1.1 [MQTT-3.8.3-4]
       if ((options & (version === 5 ? 0xc0 : 0xfc)) !== 0) return { fault: MALFORMED }
       if ((options & 3) === 3) return { fault: version === 5 ? PROTOCOL_ERROR : MALFORMED }
       if ((options & 0x30) === 0x30) return { fault: PROTOCOL_ERROR } // Retain Handling 3
@@ -73,8 +80,14 @@ export function readSubscriptions(
       qos.push(0)
     }
   }
+  let count = filters.length
+  for (const more = type === SUBSCRIBE ? 1 : 0; at < end; count++) {
+    at = endOfBinary(buffer, at, end)
+    if (at < 0 || at + more > end) return { fault: MALFORMED }
+    at += more
+  }
   places.push(end)
-  return { packetId, filters, qos, places, head, bytes: buffer }
+  return { packetId, count, filters, qos, places, head, bytes: buffer }
 }
 
 /** The packet with only the filters whose code is 0. */

@@ -84,6 +84,10 @@ const BODIES: Record<string, object> = {
   rotateDevice: { rotate_by: 4_000_000_000 },
   rotateDeviceType: { rotate_by: 4_000_000_000 },
   reportSelf: { firmware: '1.0' },
+  reportMqtt: {
+    ...{ proxy: 'door', epoch: 'epoch-of-the-door', seq: 1, started_at: 1, sessions: 0 },
+    ...{ key_age: null, list_age: null, entries: [] },
+  },
   createClient: { grant_types: ['client_credentials'], scope: 'manage' },
   decideForUser: { key: 'rules', version: '1', decision: 'accepted', by: 'Maria Example' },
   createConsent: { key: 'privacy', required: true, versions: [TERMS] },

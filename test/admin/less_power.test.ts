@@ -128,6 +128,7 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   revokeDeviceCredential: [({ credential }) => [`/v1/devices/robot/credentials/${credential}`]],
   rotateSelf: 'a device about itself, with the key that it has',
   reportSelf: 'a device about itself',
+  reportMqtt: 'tells what mProxy saw, and gives nobody a right',
   rotateDevice: [
     () => ['/v1/devices/robot/rotate', { rotate_by: 4_000_000_000 }],
     () => ['/v1/devices/hub/rotate', { rotate_by: 4_000_000_000 }],

@@ -1,6 +1,8 @@
 // Certificates as credentials of devices, by their thumbprint (RFC 8705 §2.2).
 import { decodeJwt } from 'jose'
 import { describe, expect, test } from 'vitest'
+import { createDeviceType } from '../../worker/devices/device_types.ts'
+import { startWorker } from '../context.ts'
 import { API } from '../oauth/token_fixtures.ts'
 import { statusOf } from '../status/status_reader.ts'
 import {
@@ -11,6 +13,7 @@ import {
   nameOf,
   pemOfCertificate,
 } from '../support/certificates.ts'
+import { deviceApi } from './device_api.ts'
 import { ask, refusalOf, startWithDevice } from './x509_device.ts'
 
 const LIST = '/v1/devices/dev-1/credentials'
@@ -168,4 +171,40 @@ describe('what is no certificate of a device', () => {
     expect((await api('POST', LIST, { kind: 'x509', certificate: own.pem })).status).toBe(201)
     expect((await api('POST', LIST, { kind: 'x509', certificate: own.pem })).status).toBe(409)
   })
+})
+
+test('a certificate is registered ahead where mutual TLS is not set up, and the answer says so', async () => {
+  const WORDS = expect.stringContaining('set MTLS or CLIENT_CERTIFICATE_HEADER')
+  const own = await selfSigned()
+  const shownBy = async (env: Record<string, string>) => {
+    const worker = await startWorker(env)
+    await createDeviceType(worker.context(), { name: 'meter' })
+    const api = deviceApi(worker)
+    const certificate = { kind: 'x509', certificate: own.pem }
+    const key = { kind: 'secret' }
+    const credentials = [certificate, key]
+    const made = await api('POST', '/v1/devices', { id: 'dev-1', type: 'meter', credentials })
+    expect(made.status).toBe(201)
+    const listed = (await api('GET', LIST)).body.items
+    await api('POST', '/v1/devices', { id: 'dev-2', type: 'meter' })
+    const later = (await api('POST', '/v1/devices/dev-2/credentials', certificate)).body
+    const all = [...made.body.credentials, ...listed, later]
+    expect(all.filter(({ kind }) => kind === 'secret')).toHaveLength(2)
+    for (const one of all.filter(({ kind }) => kind === 'secret')) {
+      expect(one).not.toHaveProperty('unusable')
+    }
+    return all.filter(({ kind }) => kind === 'x509')
+  }
+  const without = await shownBy({})
+  expect(without).toHaveLength(3)
+  for (const one of without) {
+    expect(one).toMatchObject({ unusable: true, unusable_because: WORDS })
+  }
+  // How the public surface is set, an internal one does not know.
+  for (const [name, value] of [
+    ['MTLS', 'cloudflare'],
+    ['SURFACE', 'internal'],
+  ] as const) {
+    for (const one of await shownBy({ [name]: value })) expect(one).not.toHaveProperty('unusable')
+  }
 })

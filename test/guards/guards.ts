@@ -6,6 +6,7 @@ import { BUDGETS } from './guards_budget.ts'
 import { CLAIM_GUARDS } from './guards_claims.ts'
 import { CLIENT_NAMES } from './guards_client_names.ts'
 import { DOOR } from './guards_door.ts'
+import { DOORS } from './guards_doors.ts'
 import { ENDS } from './guards_ends.ts'
 import { PLACES } from './guards_places.ts'
 import { REGISTRY } from './guards_registry.ts'
@@ -6663,6 +6664,7 @@ export const GUARDS: readonly Guard[] = [
   ...GUARDIANS,
   ...NEW_PASSWORDS,
   ...DEVICES,
+  ...DOORS,
   ...REGISTRY,
   ...KINDS,
   ...SIGNING_KEYS,

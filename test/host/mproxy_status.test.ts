@@ -202,7 +202,9 @@ test('a list that fails is logged once for each fault, counted, and its sessions
   expect(open.isClosed()).toBe(false)
   const counted = await proxy.metric('mproxy_status_list_refreshes_total', 'outcome="status"')
   expect(counted).toBeGreaterThanOrEqual(2)
-  expect(await proxy.metric('mproxy_status_lists')).toBeGreaterThanOrEqual(2)
+  expect(
+    await proxy.metric('mproxy_status_lists', `issuer="${issuer.url}"`),
+  ).toBeGreaterThanOrEqual(2)
   await flaky.publish({ values: { 1: 1 } })
   expect(await open.untilClosed()).toBe(0x98)
   const reasons = proxy.lines('session_ended').map(({ reason }) => reason)

@@ -75,6 +75,8 @@ test('the printed commands register a device, get it a token and publish; a seco
   try {
     expect(program.output()).toMatch(/\/setup\?token=[\w-]+/)
     expect(program.output()).toContain('in front of mosquitto')
+    // Nobody has sessions yet, so applications of a person are kept apart.
+    expect(readFileSync(join(folder.path, '.allauth/client_id_rule'), 'utf8')).toBe('application\n')
     const commands = commandsIn(program.output())
     expect(commands).toHaveLength(5)
     // The README's quick start is exactly this.

@@ -24,7 +24,7 @@ import {
   startFlow,
 } from './flow.ts'
 import { GOOGLE_URI, google, startLinking } from './linking.ts'
-import { overtaken, post } from './token_fixtures.ts'
+import { overtaken, post, refresh, signIn as signInToApp } from './token_fixtures.ts'
 
 const MFA = 'urn:allauth:acr:mfa'
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -146,6 +146,24 @@ describe('a client that demands one', () => {
     expect(answerOf(await follow(browser, done))).toHaveProperty('code')
     const rows = await rowsOf(worker, 'authorization_code')
     expect(rows.at(-1)).toMatchObject({ acr: MFA, auth_time })
+  })
+
+  test('keeps what people gave it before with one factor, until it is disabled once', async () => {
+    const { access_token, refresh_token } = await signInToApp(worker, {
+      scope: 'openid offline_access',
+    })
+    const isGood = async () => {
+      const headers = { Authorization: `Bearer ${access_token}` }
+      return (await worker.request('/oauth/userinfo', { headers })).status === 200
+    }
+    await byClient()
+    expect(await isGood()).toBe(true)
+    const next = (await refresh(worker, refresh_token)).body.refresh_token ?? ''
+    expect(next).not.toBe('')
+    await call('PATCH', '/v1/clients/app', { status: 'disabled' })
+    await call('PATCH', '/v1/clients/app', { status: 'active' })
+    expect(await isGood()).toBe(false)
+    expect((await refresh(worker, next)).status).toBe(400)
   })
 
   test('asks nothing of other clients and pages', async () => {

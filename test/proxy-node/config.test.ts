@@ -20,6 +20,9 @@ const defaultLimits: SessionLimits = {
   subscriptions_max: 4096,
   refused_filters_per_minute: 5000,
   reauthentications_per_minute: 20,
+  packets_per_second: 0,
+  bytes_per_second: 0,
+  inflight_max: 1024,
   inflight_subscribes_max: 64,
   topic_levels_max: 128,
   topic_alias_max: 64,
@@ -29,6 +32,11 @@ const defaultLimits: SessionLimits = {
   denied_publish_3: 'acknowledge',
   denied_resumed_delivery: 'drop',
   partial_filters: 'refuse',
+  server_reference: undefined,
+  acl_mode: 'enforce',
+  upstream_dialect: 'mqtt',
+  upstream_versions: 'all',
+  identity_properties: 'off',
   buffer_high_water: 65_536,
   write_stall_timeout_ms: 60_000,
   broker_timeout_ms: 10_000,
@@ -55,17 +63,37 @@ describe('the defaults', () => {
       issuerAddress: undefined,
       jwksUri: undefined,
       audience: 'urn:allauth:mqtt',
+      clientIdRule: 'subject',
       foreignIssuers: [],
       listen: [
         { transport: 'tcp', host: '127.0.0.1', port: 1883, path: '' },
         { transport: 'ws', host: '127.0.0.1', port: 8083, path: '/mqtt' },
       ],
+      door: {
+        certificates: [],
+        clientCertificates: 'off',
+        clientAuthorities: undefined,
+        origins: undefined,
+        peers: [],
+      },
       upstream: [{ tls: false, host: '127.0.0.1', port: 1884 }],
+      reach: {
+        authorities: undefined,
+        certificate: undefined,
+        sharesSessions: false,
+        lookInterval: 5000,
+        tellsEndpoints: false,
+      },
       metrics: { host: '127.0.0.1', port: 9464 },
       connectionsMax: undefined,
       connectionsPerAddress: 0,
+      reception: {
+        refused_connects_per_address: 60,
+        connects_per_principal: 300,
+        sessions_per_principal: 100,
+      },
       limits: defaultLimits,
-      drainTimeout: 10_000,
+      drain: { spread: 5000, timeout: 10_000 },
       stateFolder: undefined,
       statusMaxAge: 86_400_000,
       statusFailOpen: false,
@@ -92,6 +120,24 @@ describe('addresses', () => {
     ])
   })
 
+  test('listeners with TLS, and their usual ports', () => {
+    const [MQTT_TLS_CERT_FILE, MQTT_TLS_KEY_FILE] = ['a.pem, b.pem', 'a.key,b.key']
+    const { listen, door } = read({
+      MQTT_LISTEN: 'mqtts://h,wss://h/mqtt',
+      MQTT_TLS_CERT_FILE,
+      MQTT_TLS_KEY_FILE,
+    })
+    expect(listen).toEqual([
+      { transport: 'tls', host: 'h', port: 8883, path: '' },
+      { transport: 'wss', host: 'h', port: 443, path: '/mqtt' },
+    ])
+    expect(door.certificates).toEqual([
+      { certificate: 'a.pem', key: 'a.key' },
+      { certificate: 'b.pem', key: 'b.key' },
+    ])
+    expect(read({ MQTT_TLS_CLIENT_CA_FILE: 'c' }).door.clientCertificates).toBe('optional')
+  })
+
   test('listeners of both kinds, on free ports and on IPv6', () => {
     const { listen } = read({ MQTT_LISTEN: 'mqtt://[::1]:0,ws://0.0.0.0:0/a/b,ws://h,mqtt://h' })
     expect(listen).toEqual([
@@ -112,12 +158,11 @@ describe('addresses', () => {
   })
 
   test.each([
-    ['MQTT_LISTEN', 'mqtts://127.0.0.1:8883', 'TLS'],
-    ['MQTT_LISTEN', 'wss://127.0.0.1:8084/mqtt', 'TLS'],
-    ['MQTT_LISTEN', '127.0.0.1:1883', 'mqtt:// or ws://'],
-    ['MQTT_LISTEN', 'http://127.0.0.1:1883', 'mqtt:// or ws://'],
-    ['MQTT_LISTEN', 'mqtt://:1883', 'mqtt:// or ws://'],
-    ['MQTT_LISTEN', 'mqtt://h:65536', 'mqtt:// or ws://'],
+    ['MQTT_LISTEN', '127.0.0.1:1883', 'ws:// or wss://'],
+    ['MQTT_LISTEN', 'http://127.0.0.1:1883', 'ws:// or wss://'],
+    ['MQTT_LISTEN', 'mqtt://:1883', 'ws:// or wss://'],
+    ['MQTT_LISTEN', 'mqtt://h:65536', 'ws:// or wss://'],
+    ['MQTT_LISTEN', 'mqtts://h:1/x', 'path'],
     ['MQTT_LISTEN', 'mqtt://h:1/x', 'path'],
     ['MQTT_LISTEN', 'mqtt://h:1?x', 'no query'],
     ['MQTT_LISTEN', 'mqtt://u@h:1', 'no user'],
@@ -259,8 +304,14 @@ describe('numbers and choices', () => {
     ['MQTT_CONNECTIONS_PER_ADDRESS', '1e3'],
     ['MQTT_SESSION_EXPIRY_MAX', '4294967296'],
     ['MQTT_DRAIN_TIMEOUT', 'forever'],
+    ['MQTT_DRAIN_SPREAD', '3601'],
+    ['MQTT_SERVER_REFERENCE', 'two servers'],
     ['MQTT_DENIED_PUBLISH', 'ignore'],
     ['MQTT_DENIED_RESUMED_DELIVERY', 'close'],
+    ['MQTT_TLS_CLIENT_CERTIFICATES', 'yes'],
+    ['MQTT_UPSTREAM_PROXY_PROTOCOL', 'v1'],
+    ['MQTT_UPSTREAM_SESSIONS', 'none'],
+    ['MQTT_UPSTREAM_LOOK_INTERVAL', '0'],
     ['MQTT_KEEPALIVE_MAX', '65536'],
     ['MQTT_SUBSCRIPTIONS_MAX', '0'],
     ['MQTT_STALL_TIMEOUT', '0'],
@@ -309,7 +360,7 @@ describe('faults', () => {
     const faults = faultsOf({
       ISSUER: 'x',
       JWKS_URI: 'y',
-      MQTT_LISTEN: 'mqtts://h:1,zzz',
+      MQTT_LISTEN: 'yyy,zzz',
       METRICS_LISTEN: '?',
       MQTT_DRAIN_TIMEOUT: '?',
     })
@@ -318,7 +369,7 @@ describe('faults', () => {
       ['ISSUER', 'JWKS_URI', 'METRICS_LISTEN', 'MQTT_DRAIN_TIMEOUT', 'MQTT_LISTEN', 'MQTT_UPSTREAM'] //
         .sort(),
     )
-    expect(faults.find((fault) => fault.startsWith('MQTT_LISTEN'))).toMatch(/TLS.*, and "zzz"/)
+    expect(faults.find((fault) => fault.startsWith('MQTT_LISTEN'))).toMatch(/yyy.*, and "zzz"/)
   })
 
   // Parts of a password are short words that no sentence has by itself.

@@ -15,7 +15,7 @@ import {
 } from '../../proxy-node/gate.ts'
 import type { Identity, Verification } from '../../proxy-node/tokens/verifier.ts'
 import type { Connect, Will } from '../../proxy-node/wire/connect_codec.ts'
-import { allow, deny, identify } from './fixtures/proxy.ts'
+import { allow, defaultLimits, deny, identify } from './fixtures/proxy.ts'
 
 const connect = (more: Partial<Connect> = {}): Connect => ({
   version: 5,
@@ -172,14 +172,15 @@ describe('publishing', () => {
     ['a/1/2/3/4', 0, false, undefined, 0],
     ['a/1/2/3/4/5', 0, false, undefined, 0x90],
   ] as const)('%j QoS %i retain %s response %j: %i', (topic, qos, retain, response, code) => {
-    expect(judgePublish(acl, topic, qos, retain, response, 5)).toBe(code)
-    expect(judgeWill(acl, will(topic, { qos, retain, responseTopic: response }), 5)).toBe(code)
+    const five = { ...defaultLimits, topic_levels_max: 5 }
+    expect(judgePublish(acl, topic, qos, retain, response, five)).toBe(code)
+    expect(judgeWill(acl, will(topic, { qos, retain, responseTopic: response }), five)).toBe(code)
   })
 
   test('an empty acl permits nothing', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1, maxLength: 9 }), (topic) => {
-        expect(judgePublish(aclOf(), topic, 0, false, undefined, 64)).not.toBe(0)
+        expect(judgePublish(aclOf(), topic, 0, false, undefined, defaultLimits)).not.toBe(0)
         expect(judgeDelivery(aclOf(), topic)).toBe(false)
         expect([...judgeSubscribe(aclOf(), [topic], [0], limits)]).not.toEqual([0])
       }),
@@ -190,6 +191,7 @@ describe('publishing', () => {
 const limits = {
   subscriptions_per_packet: 8,
   topic_levels_max: 4,
+  upstream_dialect: 'mqtt' as const,
   partial_filters: 'refuse' as const,
 }
 
@@ -304,15 +306,21 @@ describe('the next token', () => {
     ['no token', bad('malformed'), 'close', 'close'],
     ['revoked', bad('revoked'), 'close', 'close'],
   ])('%s', (_, next, inAuth, handedIn) => {
-    expect(judgeReplacement(current, next, session, false, 64).decision).toBe(inAuth)
-    expect(judgeReplacement(current, next, session, true, 64).decision).toBe(handedIn)
+    expect(judgeReplacement(current, next, session, false, defaultLimits).decision).toBe(inAuth)
+    expect(judgeReplacement(current, next, session, true, defaultLimits).decision).toBe(handedIn)
   })
 
   test('that forbids the stored Will closes the session and suppresses it', () => {
     const next: Verification = { ok: true, identity: identify('dev', [], { expires_at: 2000 }) }
-    const judged = judgeReplacement(current, next, session, false, 64)
+    const judged = judgeReplacement(current, next, session, false, defaultLimits)
     expect(judged).toEqual({ decision: 'close', suppressWill: true })
-    const without = judgeReplacement(current, next, { ...session, will: undefined }, false, 64)
+    const without = judgeReplacement(
+      current,
+      next,
+      { ...session, will: undefined },
+      false,
+      defaultLimits,
+    )
     expect(without.decision).toBe('replace')
   })
 })

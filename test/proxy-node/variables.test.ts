@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { PROXY_VARIABLES, readProxyConfig, type Variable } from '../../proxy-node/config.ts'
+import { PROXY_VARIABLES, readProxyConfig } from '../../proxy-node/config.ts'
+import type { Variable } from '../../proxy-node/variables.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 const variables: [string, Variable<unknown>][] = Object.entries(PROXY_VARIABLES)

@@ -114,7 +114,7 @@ async function sign({ kind, keys }: Pair, bytes: Uint8Array<ArrayBuffer>): Promi
 const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes))
 
 export const pemOfCertificate = (bytes: Uint8Array): string =>
-  `-----BEGIN CERTIFICATE-----\n${base64(bytes).replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
+  `-----BEGIN CERTIFICATE-----\n${base64(bytes).replaceAll(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`
 
 /** A certification request in PEM, signed by its own key or by another one. */
 export async function makeRequest(given?: Pair, signer?: Pair): Promise<string> {

@@ -7,6 +7,14 @@ import { index, uniqueIndex } from 'drizzle-orm/sqlite-core/indexes'
 import { primaryKey } from 'drizzle-orm/sqlite-core/primary-keys'
 import { sqliteTable } from 'drizzle-orm/sqlite-core/table'
 
+/** Kinds of refusals that mProxy reports. */
+export const REFUSAL_EVENTS = [
+  'connect_refused',
+  'publish_refused',
+  'subscribe_refused',
+  'delivery_refused',
+] as const
+
 // --- devices ----------------------------------------------------------------------------------
 
 export const device_type = sqliteTable('device_type', {
@@ -263,5 +271,66 @@ export const device_job_line = sqliteTable(
     uniqueIndex('device_job_line_device').on(t.job_id, t.device_id),
     index('device_job_line_result').on(t.job_id, t.result, t.id),
     index('device_job_line_order').on(t.job_id, t.id),
+  ],
+)
+
+// --- devices/connections ----------------------------------------------------------------------
+
+/** Each run of an mProxy that reports, or part of one between two gaps in its reports. */
+export const mproxy_lease = sqliteTable(
+  'mproxy_lease',
+  {
+    id: text().primaryKey(), // drawn by mProxy
+    proxy: text().notNull(), // its name
+    reporter: text().notNull(), // id of the client that reports
+    started_at: integer().notNull(),
+    sessions: integer().notNull(),
+    key_age: integer(), // seconds; null: it has no keys
+    list_age: integer(), // seconds; null: it has no lists
+    dropped: integer().notNull(), // entries that it could not report since its start
+    seq: integer().notNull(), // of the last report
+    seen_at: integer().notNull(),
+    expires_at: integer().notNull(), // 0: another one took its place
+    rid: text().notNull(), // of the last report
+  },
+  (t) => [
+    index('mproxy_lease_proxy').on(t.proxy),
+    index('mproxy_lease_expires_at').on(t.expires_at),
+  ],
+)
+
+/** Sessions at mProxy, each open while its lease is. */
+export const presence = sqliteTable(
+  'presence',
+  {
+    lease: text().notNull(),
+    session: integer().notNull(),
+    sub: text().notNull(), // a principal, or one of another issuer
+    client_id: text().notNull(), // of MQTT
+    since: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.lease, t.session] }),
+    index('presence_sub').on(t.sub, t.lease, t.session),
+  ],
+)
+
+/** Samples of what mProxy refused to devices. */
+export const mqtt_refusal = sqliteTable(
+  'mqtt_refusal',
+  {
+    device_id: text().notNull(),
+    event: text({ enum: REFUSAL_EVENTS }).notNull(),
+    reason: text().notNull(),
+    topic: text().notNull(), // '': none
+    client_id: text().notNull(), // of MQTT, of the last one
+    count: integer().notNull(),
+    first_at: integer().notNull(),
+    last_at: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.device_id, t.event, t.reason, t.topic] }),
+    index('mqtt_refusal_last').on(t.device_id, t.last_at),
+    index('mqtt_refusal_last_at').on(t.last_at),
   ],
 )

@@ -145,15 +145,15 @@ export const credentialSchema = z
     unusable: z
       .literal(true)
       .optional()
-      .describe(
-        'the key is reserved for an algorithm by which no device authenticates, or the authority of the certificate is disabled or gone',
-      ),
+      .describe('nobody can fetch a token with it as things are; `unusable_because` says why'),
+    unusable_because: z.string().optional().describe('the reason in words, and what helps'),
   })
   .openapi('Credential')
 
 /** A credential as the API shows it, with `secret` when it was generated in this request. */
-export function describeCredential(row: LiveCredentialRow, secret?: string) {
+export function describeCredential(cx: Context, row: LiveCredentialRow, secret?: string) {
   const { id, kind, not_before, revoked_at, created_at, type_rotate_by } = row
+  const unusable_because = whyUnusable(cx, row)
   const jwk = row.jwk === null ? null : (JSON.parse(row.jwk) as Record<string, string>)
   return {
     id,
@@ -170,10 +170,21 @@ export function describeCredential(row: LiveCredentialRow, secret?: string) {
     replaced_by: row.replaced_by,
     rotate_by:
       type_rotate_by == null ? row.rotate_by : Math.min(row.rotate_by ?? Infinity, type_rotate_by),
-    ...(isVouchedFor(row) && (jwk === null || isUsableAlgorithm(jwk))
-      ? {}
-      : { unusable: true as const }),
+    ...(unusable_because === null ? {} : { unusable: true as const, unusable_because }),
   }
+}
+
+/** Why nobody can fetch a token with the credential as things are; null: for no such reason. */
+function whyUnusable({ config }: Context, row: LiveCredentialRow): string | null {
+  if (!isVouchedFor(row)) return 'the authority of the certificate is disabled or gone'
+  if (row.jwk !== null && !isUsableAlgorithm(JSON.parse(row.jwk))) {
+    return 'the key is reserved for an algorithm by which no device authenticates: register another'
+  }
+  // An internal surface does not know how the public one, where devices come, is set.
+  if (row.kind === 'x509' && config.mtls === null && config.surface !== 'internal') {
+    return 'this server learns of no client certificates: set MTLS or CLIENT_CERTIFICATE_HEADER'
+  }
+  return null
 }
 
 /** Whether the authority with which the credential ends, if there is one, still counts. */
@@ -432,7 +443,7 @@ export async function listCredentials(
     rows,
     query.limit,
     (row) => row.id,
-    (row) => describeCredential(row),
+    (row) => describeCredential(cx, row),
   )
 }
 

@@ -1,6 +1,7 @@
 // A device as the API takes and shows it: the schemas, and a row in their form. Pure.
 import { idSchema } from '../access/principals.ts'
 import { lineSchema, z } from '../api.ts'
+import type { Context } from '../context.ts'
 import {
   credentialInput,
   credentialSchema,
@@ -154,9 +155,10 @@ export const groupsOf = (row: DeviceWithGroups) => (JSON.parse(row.groups) as st
 
 /** The answer to a creation: generated secrets in clear, once. */
 export const describeCreatedDevice = (
+  cx: Context,
   device: DeviceWithGroups,
   made: readonly NewCredential[],
 ): z.infer<typeof createdDeviceSchema> => ({
   ...describeDevice(device),
-  credentials: made.map(({ row, secret }) => describeCredential(row, secret)),
+  credentials: made.map(({ row, secret }) => describeCredential(cx, row, secret)),
 })

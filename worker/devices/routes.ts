@@ -81,7 +81,7 @@ export function deviceRoutes(): Api {
       noStore(c)
       tag(c, device.version)
       c.header('Location', `/v1/devices/${device.id}`)
-      return c.json(describeCreatedDevice(device, made), 201)
+      return c.json(describeCreatedDevice(c.var.cx, device, made), 201)
     },
   })
   operation(api, {
@@ -154,7 +154,7 @@ export function deviceRoutes(): Api {
       const { row, secret } = await createCredential(c.var.cx, id, body)
       noStore(c)
       c.header('Location', `/v1/devices/${id}/credentials/${row.id}`)
-      return c.json(describeCredential(row, secret), 201)
+      return c.json(describeCredential(c.var.cx, row, secret), 201)
     },
   })
   operation(api, {

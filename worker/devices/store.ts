@@ -272,6 +272,7 @@ export const deleteDevice = (id: string): readonly Statement[] => [
   sql`delete from device_credential where device_id = ${id}`,
   sql`update device set parent_id = null, version = version + 1 where parent_id = ${id}`,
   sql`delete from device_report where device_id = ${id}`,
+  sql`delete from mqtt_refusal where device_id = ${id}`,
   sql`delete from device_token where device_id = ${id}`,
   sql`delete from device_claim where device_id = ${id}`,
   sql`delete from device where id = ${id}`,

@@ -57,6 +57,8 @@ const USAGE = `npm run allauth -- <command>
   mail test ADDRESS                    send a mail, to try EMAIL_URL; prints the answer of the server
   setup-link                           a link for making the first operator, good for an hour
   refusal REASON                       the sentence behind a reason in the log
+  mproxy explain publish|subscribe TOPIC [--token-file F] [--client-id ID] [--qos N] [--retain] [--policy-file F]
+                                       what mProxy says to it and by which rule; the token on standard input, or in F
 
   --json                               answer in JSON
 
@@ -112,6 +114,11 @@ function parse() {
 }
 
 await runProgram(async () => {
+  const [, , noun, verb, ...words] = process.argv
+  if (noun === 'mproxy' && verb === 'explain') {
+    process.exitCode = (await import('./commands/mproxy.ts')).runExplain(words)
+    return
+  }
   const { values, positionals } = parse()
   if (values.help || positionals.length === 0 || positionals[0] === 'help') {
     console.log(USAGE)

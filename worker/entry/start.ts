@@ -6,6 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startBroker } from './broker/broker.ts'
+import { clientIdRule } from './broker/client_id_rule.ts'
 
 type Started = { name: string; process: ChildProcess }
 const started: Started[] = []
@@ -67,7 +68,10 @@ process.on('SIGTERM', () => void stop(0))
 try {
   const env = { ...process.env }
   env['ISSUER'] ??= `http://localhost:${env['PORT'] ?? '8787'}`
+  const { rule, keep } = clientIdRule(env)
   const worker = await start('the worker', './node.ts', env)
+  keep()
+  if (rule !== undefined) env['MQTT_CLIENT_ID_RULE'] = rule
 
   let behind = 'the broker of MQTT_UPSTREAM'
   let speaks5 = true

@@ -14,6 +14,8 @@ const PATHS: readonly [path: string, served: Served][] = [
   ['/v1/self', 'both'],
   ['/v1/self/', 'both'],
   ['/v1/time', 'both'],
+  // mProxy stands where devices come in, or beside the broker.
+  ['/v1/reports', 'both'],
   ['/v1/', 'limited'],
   ['/access/', 'internal'],
   ['/openapi.json', 'internal'],

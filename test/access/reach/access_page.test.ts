@@ -60,7 +60,7 @@ test('the operations that work within a reach are those of docs/access.md, and s
       ...['createGrant', 'listGrants', 'getGrant', 'updateGrant', 'deleteGrant'],
       ...['listDevices', 'getDevice', 'updateDevice'],
       ...['createDeviceCredential', 'listDeviceCredentials', 'revokeDeviceCredential'],
-      ...['rotateDevice', 'getDeviceReport'],
+      ...['rotateDevice', 'getDeviceReport', 'listConnections', 'listDeviceRefusals'],
       ...['createClaimCode', 'getClaimCode', 'withdrawClaimCode', 'releaseDevice'],
       ...['createJob', 'listJobs', 'getJob', 'listJobResults', 'cancelJob', 'undoJob'],
       ...['mintDeviceToken', 'listDeviceTokens', 'revokeDeviceToken'],

@@ -94,7 +94,8 @@ async function mGate(broker: Broker, command: string): Promise<Door> {
 /** mProxy with the flags of `npm run proxy`, in `tree`, which is this checkout or another. */
 async function mProxy(name: string, tree: string, broker: Broker, issuer: TestIssuer) {
   const program = join(tree, 'proxy-node/index.ts')
-  const env = { MQTT_CONNECTIONS_MAX: '9500' }
+  // Few principals from one address, who connect as fast as they can.
+  const env = { MQTT_CONNECTIONS_MAX: '9500', MQTT_CONNECTS_PER_PRINCIPAL: '0' }
   const flags = ['--max-semi-space-size=4', '--import', join(tree, 'worker/entry/node_24.mjs')]
   const proxy = await startProxy({ issuer: issuer.url, broker: broker.url, env, program, flags })
   await untilReady(proxy)

@@ -28,7 +28,7 @@ export interface PublishOptions {
 
 export type ConnectOptions = Pick<
   IClientOptions,
-  'clean' | 'will' | 'properties' | 'keepalive' | 'username'
+  'clean' | 'will' | 'properties' | 'keepalive' | 'username' | 'customHandleAcks'
 > & { url: string; version: 4 | 5; id: string; token: string }
 
 /** The answer to CONNECT: its code, or that there was none. */

@@ -153,6 +153,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       MQTT_UPSTREAM: options.broker,
       MQTT_LISTEN: 'mqtt://127.0.0.1:0,ws://127.0.0.1:0/mqtt',
       METRICS_LISTEN: '127.0.0.1:0',
+      // All clients of a test come from one address, and many of them are refused.
+      MQTT_REFUSED_CONNECTS_PER_ADDRESS: '0',
       ...options.env,
     },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

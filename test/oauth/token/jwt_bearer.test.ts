@@ -167,7 +167,13 @@ describe('an assertion', () => {
   test('without the grant refresh_token gives none', async () => {
     await changeClient(worker.context(), 'portal', { grant_types: [GRANT] }, null)
     const { body } = await bring(await say(), { scope: 'mqtt' })
-    expect(Object.keys(body).sort()).toEqual(['access_token', 'expires_in', 'scope', 'token_type'])
+    expect(Object.keys(body).sort()).toEqual([
+      'access_token',
+      'expires_in',
+      'mqtt_client_id_prefix',
+      'scope',
+      'token_type',
+    ])
   })
 
   test('may name the person by our own id', async () => {

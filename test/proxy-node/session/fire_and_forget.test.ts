@@ -223,6 +223,11 @@ describe.each(both)('a client of level %i that closes behind its last byte', (ve
       messageMax: defaultLimits.packet_max,
       unreadMax: defaultLimits.connect_packet_max,
       bufferSize: defaultLimits.buffer_high_water,
+      closeTimeout: defaultLimits.close_grace_ms,
+      origins: () => undefined,
+      tls: undefined,
+      onRefused: () => {},
+      placeForwarded: () => true,
       openSession: (stream) => proxy.openSession(stream),
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -65,14 +65,17 @@ describe.each(both)('a CONNECT at level %i', (version) => {
     },
   )
 
-  /** The client's CONNACK where the broker's is `answer`. */
-  async function hears(answer: number[]) {
+  /** The client's CONNACK where the broker's is `answer`, with empty properties. */
+  const hears = (answer: number[]) => hearsOf(packet(0x20, ...answer, ...section))
+
+  /** The same where the broker sends `bytes`. */
+  async function hearsOf(bytes: Buffer) {
     proxy.tokens.set('token', identify('dev', []))
     const client = await knock(version)
     const broker = await scripted.accept(version)
     wires.push(broker)
     await broker.next('connect')
-    broker.send(packet(0x20, ...answer, ...section))
+    broker.send(bytes)
     await client.closed()
     expect(client.packets).toHaveLength(1)
     return [...Buffer.concat(client.bytes).subarray(2, 4)]
@@ -82,8 +85,29 @@ describe.each(both)('a CONNECT at level %i', (version) => {
     expect(await hears([1, version === 5 ? 0x97 : 3])).toEqual([0, version === 5 ? 0x97 : 3])
   })
 
-  test('that is answered with flags which no CONNACK has finds no broker', async () => {
-    expect(await hears([2, 0])).toEqual([0, version === 5 ? 0x88 : 3])
+  const twice = [0x21, 0, 1, 0x21, 0, 1]
+  test.each([
+    ['flags which no CONNACK has', packet(0x20, 2, 0, ...section)],
+    ['less than a CONNACK', packet(0x20, 0)],
+    ['more than a CONNACK', packet(0x20, 0, 0, 0, 0)],
+    ['a PUBLISH before its CONNACK', packet(0x30, ...text('ok'), ...section)],
+    ['a property twice', packet(0x20, 0, 0, twice.length, ...twice)],
+    ['a property of another packet', packet(0x20, 0, 0, 3, 0x23, 0, 1)],
+  ])('that is answered with %s finds no broker', async (_, bytes) => {
+    expect(await hearsOf(bytes)).toEqual([0, version === 5 ? 0x88 : 3])
+  })
+
+  test('hears CONNACK before messages that came along with it', async () => {
+    proxy.tokens.set('token', identify('dev', [ok]))
+    const client = await knock(version)
+    const broker = await scripted.accept(version)
+    wires.push(broker)
+    await broker.next('connect')
+    broker.send(
+      Buffer.concat([packet(0x20, 1, 0, ...section), packet(0x30, ...text('ok'), ...section)]),
+    )
+    expect((await client.next('connack')).sessionPresent).toBe(true)
+    expect((await client.next('publish')).topic).toBe('ok')
   })
 
   if (version === 5) {
@@ -195,6 +219,7 @@ describe('a packet of MQTT 5', () => {
     ['PUBCOMP with a code of PUBREC', packet(0x70, 0, 1, 0x10), 0x81],
     ['DISCONNECT with a code that it has not', packet(0xe0, 0x03), 0x82],
     ['DISCONNECT with a code of servers', packet(0xe0, 0x8b), 0x82],
+    ['DISCONNECT with a Server Reference', packet(0xe0, 0, 4, 0x1c, 0, 1, 97), 0x82],
     ['SUBSCRIBE with Retain Handling 3', packet(0x82, 0, 1, 0, ...text('a'), 0x30), 0x82],
     ['SUBSCRIBE with No Local to a share', packet(0x82, 0, 1, 0, ...text('$share/g/a'), 4), 0x82],
     ['PUBLISH whose Content Type is no text', packet(0x30, 0, 1, 97, 4, 3, 0, 1, 0xff), 0x81],
@@ -228,6 +253,46 @@ describe('a packet of MQTT 5', () => {
     expect(Buffer.concat(client.bytes).subarray(before).toString('hex')).toBe(
       `${'4003000187'}${'900400020087'}`,
     )
+  })
+
+  test('CONNECT brings wishes to the broker, and back how far it can do them', async () => {
+    const wishes = { requestResponseInformation: true, sessionExpiryInterval: 9 }
+    const means = { maximumQoS: 1, retainAvailable: false, responseInformation: 'answers/here' }
+    const { connect, connack } = await open(5, [], {
+      connect: { properties: wishes },
+      connack: { properties: means },
+    })
+    expect(connect.properties).toMatchObject(wishes)
+    expect(connack.properties).toMatchObject(means)
+    expect(connack.properties).not.toHaveProperty('authenticationMethod')
+    const plain = await open(5, [])
+    expect(plain.connack.properties).not.toHaveProperty('responseInformation')
+  })
+
+  test('that the topic of its alias would make too large for the broker is refused', async () => {
+    const topic = 't'.repeat(200)
+    const rules = [ok, allow('publish', topic, { qos: [2] })]
+    const { client, broker } = await open(5, rules, {
+      connack: { properties: { maximumPacketSize: 300, topicAliasMaximum: 1 } },
+    })
+    // Refused, so that the broker knows no topic of the alias.
+    const properties = { topicAlias: 1 }
+    client.send(publish(topic, { qos: 1, messageId: 1, properties }))
+    expect(codeOf(await client.next('puback'))).toBe(0x87)
+    const payload = 'p'.repeat(100)
+    client.send(publish('', { qos: 2, messageId: 2, payload, properties }), marker)
+    expect(codeOf(await client.next('pubrec'))).toBe(0x97)
+    expect((await broker.next('publish')).topic).toBe('ok')
+  })
+
+  test('CONNACK with another Keep Alive is obeyed on both sides', async () => {
+    const { client, broker } = await open(5, [], {
+      connect: { keepalive: 600 },
+      connack: { properties: { serverKeepAlive: 1 } },
+    })
+    await broker.next('pingreq')
+    broker.send({ cmd: 'pingresp' })
+    expect(codeOf(await client.next('disconnect'))).toBe(0x8d)
   })
 
   test.each([

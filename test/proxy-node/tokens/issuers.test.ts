@@ -22,6 +22,7 @@ import {
   type TokenParts,
 } from '../../host/mproxy_fixtures/issuer.ts'
 import { publishList } from '../../host/mproxy_fixtures/status_list.ts'
+import { defaultLimits } from '../fixtures/proxy.ts'
 
 const open: { close: () => unknown }[] = []
 let a: TestIssuer
@@ -131,7 +132,7 @@ describe('a token', () => {
       await mint(b, { claims: { exp: Math.floor(Date.now() / 1000) + 900 } }),
     )
     const session = { clientId: 'dev-1', username: undefined, will: undefined }
-    const judged = judgeReplacement(await identity(a), next, session, true, 64)
+    const judged = judgeReplacement(await identity(a), next, session, true, defaultLimits)
     expect(judged).toMatchObject({ decision: 'close' })
   })
 })

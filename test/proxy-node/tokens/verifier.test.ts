@@ -222,6 +222,8 @@ describe('claims', () => {
     ['jti as an object', 'malformed', { jti: {} }],
     ['cnf that nothing proves', 'bound_token', { cnf: { jkt: 'x' } }],
     ['cnf null', 'bound_token', { cnf: null }],
+    ['cnf with a thumbprint too short', 'bound_token', { cnf: { 'x5t#S256': 'x' } }],
+    ['cnf with two keys', 'bound_token', { cnf: { 'x5t#S256': 'x'.repeat(43), jkt: 'x' } }],
     ['acl as an object', 'bad_acl', { acl: {} }],
     ['acl null', 'bad_acl', { acl: null }],
     ['an acl rule of an unknown kind', 'bad_acl', { acl: [{ permission: 'maybe' }] }],

@@ -161,8 +161,8 @@ const inputOf = (made: Certificate, jwk: JwkInput): CredentialInput & { kind: 'x
   expires_at: made.not_after,
 })
 
-const answer = (row: LiveCredentialRow, made: Certificate, issuer: Issuer) => ({
-  credential: describeCredential(row),
+const answer = (cx: Context, row: LiveCredentialRow, made: Certificate, issuer: Issuer) => ({
+  credential: describeCredential(cx, row),
   certificate: pemOf(made.der),
   chain: chainOf(issuer),
 })
@@ -180,7 +180,7 @@ export async function issueCertificate(
   const not_after = cx.now() + device_certificate_ttl
   const made = await makeCertificate(cx, issuer, { device_id, jwk, not_after })
   const { row } = await createCredential(cx, device_id, inputOf(made, jwk))
-  return answer(row, made, issuer)
+  return answer(cx, row, made, issuer)
 }
 
 /**
@@ -259,7 +259,7 @@ export async function issueOwnCertificate(
       'the type of the device takes no certificates, or the key was replaced before',
     )
   }
-  return answer(row, made, issuer)
+  return answer(cx, row, made, issuer)
 }
 
 /** The end that somebody set to a credential; that of a certificate itself is none. */

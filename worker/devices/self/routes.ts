@@ -54,7 +54,7 @@ export function selfRoutes(): Api {
       const { created, replaced } = await rotateCredential(cx, cx.actor.id ?? '', body)
       return c.json(
         {
-          credential: describeCredential(created),
+          credential: describeCredential(c.var.cx, created),
           replaces: replaced.id,
           replaced_until: replaced.expires_at ?? 0,
         },

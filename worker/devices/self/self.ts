@@ -74,7 +74,10 @@ export async function getSelf(cx: Context, id: string) {
       ...rule,
       ...(qos === undefined ? {} : { qos: [...qos] }),
     })),
-    credentials: credentials.map((row) => ({ ...describeCredential(row), ends_at: endOf(row) })),
+    credentials: credentials.map((row) => ({
+      ...describeCredential(cx, row),
+      ends_at: endOf(row),
+    })),
     report: report ?? null,
   }
 }

@@ -123,6 +123,7 @@ export async function entitleClient(
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     format: client.access_token_format,
     cnf,
+    first_party: client.first_party,
     ...content,
     rights_claims: claimedRights,
     not_after: earliest(content.not_after, until, accessTokenRightsEnd(claimedRights, claimRows)),

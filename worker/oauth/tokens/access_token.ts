@@ -5,7 +5,7 @@
 // authorizations/origin_store.ts.
 import type { AclRule } from '../../../policy/acl.ts'
 import type { Context } from '../../context.ts'
-import { randomToken } from '../../crypto.ts'
+import { randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import { placeOfClaim, type StatusClaim, type StatusPlace } from '../../status/entry_store.ts'
 import type { Detail } from '../authorization_details.ts'
@@ -48,6 +48,8 @@ export type AccessToken = {
   reference?: PolicyReference | null | undefined
   /** The MQTT client identifier that a device has for good. */
   mqtt_client_id?: string | null | undefined
+  /** Whether nobody is asked about its client, nor about those that it was exchanged from. */
+  first_party?: boolean | undefined
   /** Null or absent: whoever bears the token may use it. */
   cnf?: Confirmation | null | undefined
   /** RFC 9396 §9.1. */
@@ -75,6 +77,8 @@ export type AccessTokenClaims = {
   scope: string
   acl?: readonly AclRule[]
   mqtt_client_id?: string
+  /** In tokens of people for mProxy, which keeps the sessions of applications apart by it. */
+  first_party?: boolean
   cnf?: Confirmation
   authorization_details?: readonly Detail[]
   act?: Act
@@ -90,7 +94,7 @@ export type AccessTokenClaims = {
 export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenClaims {
   const iat = cx.now()
   const { sub, client_id, audience, acl, mqtt_client_id, cnf, authorization_details, act } = token
-  const { format = 'jwt' } = token
+  const { format = 'jwt', first_party } = token
   const [first, ...others] = audience
   if (first === undefined) throw new TypeError('an access token without audience')
   assertFormatFits(cx, format, token)
@@ -106,6 +110,8 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     ...(acl === undefined ? {} : { acl }),
     ...(token.reference == null || cnf != null ? {} : { reference: token.reference }),
     ...(mqtt_client_id == null ? {} : { mqtt_client_id }),
+    // A client that speaks for itself has no other's sessions beside its own.
+    ...(acl === undefined || first_party === undefined || sub === client_id ? {} : { first_party }),
     ...(cnf == null ? {} : { cnf }),
     ...(authorization_details === undefined ? {} : { authorization_details }),
     ...(act === undefined ? {} : { act }),
@@ -122,6 +128,19 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     })
   }
   return claims
+}
+
+/**
+ * The beginning of the MQTT client identifiers that a token may be used with whichever rule mProxy
+ * has (docs/mqtt.md); undefined: the token is for no person at mProxy. Of a client that is not
+ * first party it names the client, so that none takes the session of another.
+ */
+export function mqttClientIdPrefix(
+  claims: Pick<AccessTokenClaims, 'sub' | 'client_id' | 'first_party'>,
+): string | undefined {
+  const { sub, client_id, first_party } = claims
+  if (first_party === undefined) return undefined
+  return first_party ? `${sub}:` : `${sub}:${sha256(client_id).slice(0, 10)}`
 }
 
 // The random part of a `jti` has no `~`. Of epoch 0, as of tokens of before there were epochs,

@@ -8,7 +8,12 @@ import type { StatusClaim } from '../../status/entry_store.ts'
 import type { Detail } from '../authorization_details.ts'
 import type { Client } from '../clients/client_metadata.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
-import { type AccessTokenClaims, signAccessToken, tokenTypeOf } from './access_token.ts'
+import {
+  type AccessTokenClaims,
+  mqttClientIdPrefix,
+  signAccessToken,
+  tokenTypeOf,
+} from './access_token.ts'
 import { mintIdToken, type SignIn } from './id_token.ts'
 import type { RightsClaims } from './rights_claims.ts'
 
@@ -31,6 +36,8 @@ export type TokenAnswer = {
   credential_expires_in?: number
   /** RFC 8693 §2.2.1. */
   issued_token_type?: string
+  /** Beginning of the MQTT client identifiers that a person's token for mProxy may be used with. */
+  mqtt_client_id_prefix?: string
 }
 
 /**
@@ -46,6 +53,7 @@ export async function answerToken(
   const { access_token, expires_in } = await signAccessToken(cx, whole)
   const token_type = tokenTypeOf(claims.cnf)
   const { scope, authorization_details } = claims
+  const mqtt_client_id_prefix = mqttClientIdPrefix(claims)
   return {
     access_token,
     token_type,
@@ -53,6 +61,7 @@ export async function answerToken(
     scope,
     // RFC 9396 §7: as it was granted, which may be less than what was asked
     ...(authorization_details === undefined ? {} : { authorization_details }),
+    ...(mqtt_client_id_prefix === undefined ? {} : { mqtt_client_id_prefix }),
   }
 }
 

@@ -211,6 +211,7 @@ export async function redeem(
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     format: client.access_token_format,
     cnf: caller.cnf,
+    first_party: [client, subjectClient].every((one) => one.first_party) && isFirstParty(subject),
     ...content,
     rights_claims: claimedRights,
     // The new token ends with the tokens that it rests on.
@@ -240,6 +241,9 @@ export async function redeem(
   const status = subject.status === null ? null : statusClaimOf(cx, subject.status)
   return { ...(await answerToken(cx, claims, status)), issued_token_type: ACCESS_TOKEN }
 }
+
+/** One of the version before says nothing: its clients alone decide. */
+const isFirstParty = ({ claims }: ReadToken): boolean => claims['first_party'] !== false
 
 const partiesOnce = (client_id: string, act: Act): string[] => [
   ...new Set(partiesOf({ client_id, act })),

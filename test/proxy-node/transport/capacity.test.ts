@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { sourceOf } from '../../../proxy-node/transport/listen.ts'
+import { sourceOf } from '../../../proxy-node/transport/capacity.ts'
 
 describe('what counts as one address', () => {
   test.each([
