@@ -31,6 +31,7 @@ import {
 } from '../wire/framing.ts'
 import { AckView, PublishView, writeWithTopic } from '../wire/publish_codec.ts'
 import {
+  DISCONNECT_WITH_WILL,
   MALFORMED,
   NOT_AUTHORIZED,
   PROTOCOL_ERROR,
@@ -47,6 +48,7 @@ import {
   writeAllowed,
   writeAnswer,
 } from '../wire/subscribe_codec.ts'
+import { writeLateWill } from './late_will.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
 import { publishInShadow, subscribeInShadow } from './shadow.ts'
 import { STAMP_PREFIX } from './stamp.ts'
@@ -335,6 +337,14 @@ export class FromClient {
     if (disconnect !== null && 'fault' in disconnect) {
       this.#state.fail(disconnect.fault)
       return
+    }
+    const { buffer, body, end } = scanner
+    const asksForWill = end > body && buffer[body] === DISCONNECT_WITH_WILL
+    const lateWill = asksForWill ? writeLateWill(this.#state) : null
+    if (lateWill !== null) {
+      this.#state.toBroker.insert(lateWill)
+      buffer[body] = SUCCESS
+      if (disconnect !== null) disconnect[2] = SUCCESS
     }
     if (disconnect !== null) this.#state.toBroker.pass(disconnect, 0, disconnect.length, true)
     else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)

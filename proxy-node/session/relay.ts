@@ -5,11 +5,12 @@
 import { type Pace, paceOf } from '../shares/pace.ts'
 import { isTurnSpent, putOff } from '../shares/turns.ts'
 import type { Identity } from '../tokens/verifier.ts'
+import { Sink } from '../transport/sink.ts'
 import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/framing.ts'
 import { FromBroker } from './from_broker.ts'
 import { FromClient } from './from_client.ts'
+import { writeLateWill } from './late_will.ts'
 import type { Outlet } from './outlet.ts'
-import { Sink } from './sink.ts'
 import {
   type Agreement,
   type Flow,
@@ -135,6 +136,11 @@ export class Relay implements Flow {
   /** Monotonic ms of the first PINGREQ, of whomever, that the broker has not answered, or 0. */
   get pingedSince(): number {
     return this.#state.pings.since
+  }
+
+  /** The Will, where the broker would publish it too late, so that it has to go out now. */
+  get lateWill(): Buffer | null {
+    return writeLateWill(this.#state)
   }
 
   /** Shows the broker that the session lives, though nothing of the client reaches it. */

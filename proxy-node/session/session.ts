@@ -2,8 +2,8 @@
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
 //   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
 //   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
-//   state.ts, subscriptions.ts, in_flight.ts: memory of both; outlet.ts, sink.ts: the ways out
-//   ahead.ts: bytes before CONNACK; closing.ts: last bytes to a peer; stamp.ts: the sender named
+//   state.ts, subscriptions.ts, in_flight.ts: memory of both; outlet.ts: the way out
+//   ahead.ts: bytes before CONNACK; stamp.ts: the sender named; late_will.ts: delays of Wills
 //   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; events.ts: what others hear
 // Leaves decisions to gate.ts, how much is done at once to shares/, bytes to wire/, tokens to
 // tokens/, streams to transport/, log lines and numbers to operation/, which hears of a session
@@ -12,6 +12,7 @@
 import type { Withdrawal } from '../tokens/status_lists.ts'
 import type { Identity } from '../tokens/verifier.ts'
 import type { Arrival, ByteStream } from '../transport/byte_stream.ts'
+import { closeInTime } from '../transport/closing.ts'
 import type { Dial, Upstream } from '../transport/upstream.ts'
 import {
   type Connack,
@@ -19,7 +20,6 @@ import {
   readConnack,
   readConnect,
   writeConnack,
-  writeConnect,
 } from '../wire/connect_codec.ts'
 import { DISCONNECT_3, writeDisconnect5, writeFarewell5 } from '../wire/disconnect_codec.ts'
 import {
@@ -54,7 +54,6 @@ import {
 } from './admission.ts'
 import { Ahead } from './ahead.ts'
 import { Alarm } from './alarm.ts'
-import { closeInTime } from './closing.ts'
 import { Deadlines } from './deadlines.ts'
 import {
   type ConnectRefusal,
@@ -65,7 +64,7 @@ import {
 } from './events.ts'
 import { Outlet } from './outlet.ts'
 import { Relay } from './relay.ts'
-import { agree, agreementOf, keepAliveFor, sessionExpiryFor } from './terms.ts'
+import { agree, agreementOf, keepAliveFor, writeConnectFor } from './terms.ts'
 
 type Phase = 'connect' | 'verify' | 'dial' | 'connack' | 'open' | 'over'
 
@@ -237,16 +236,9 @@ export class Session implements SessionFacts {
 
     this.#deadlines.clientKeepAlive = connect.keepAlive
     this.#deadlines.brokerKeepAlive = keepAliveFor(connect, limits)
-    this.#toBroker.insert(
-      writeConnect(connect, {
-        clientId: this.mqttClientId,
-        username: upstream.username ?? identity.principal,
-        password: upstream.password,
-        clean: connect.clean || upstream.beginsAnew === true,
-        keepAlive: this.#deadlines.brokerKeepAlive,
-        sessionExpiry: sessionExpiryFor(connect, limits),
-      }),
-    )
+    const now_s = this.#parts.now() / 1000
+    const packet = writeConnectFor(connect, identity, upstream, this.mqttClientId, limits, now_s)
+    this.#toBroker.insert(packet)
     this.#toBroker.flush()
   }
 
@@ -267,7 +259,7 @@ export class Session implements SessionFacts {
   }
 
   #open(connack: Connack, connect: Connect, identity: Identity, name: ClientName): void {
-    const { limits, events } = this.#parts
+    const { limits, events, now } = this.#parts
     const { version } = connect
     const { clientId, isAssigned } = name
     const terms = agree(connack, connect, limits, isAssigned ? clientId : undefined)
@@ -291,9 +283,10 @@ export class Session implements SessionFacts {
     const fromBroker = this.#fromBroker!
     fromBroker.turnTo(FROM_BROKER[version], PACKET_LIMIT, whole, packet_max)
 
+    const { counts } = this
     const relay = new Relay(
       { fromClient, fromBroker },
-      { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events, counts: this.counts },
+      { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events, counts, now },
       agreementOf(connect, connack, terms, this.mqttClientId),
       identity,
       {
@@ -392,11 +385,15 @@ export class Session implements SessionFacts {
     if (this.#phase !== 'open') return
     const toClient = this.#toClient
     const toBroker = this.#toBroker!
+    const lateWill = reason === 'client_disconnect' ? null : this.#relay!.lateWill
     this.#finish()
     // While half a PUBLISH is out there is no place for another packet: the outlet keeps it.
     if (suppressWill) {
       // [MQTT-3.14.4-3]; and no message is kept for a client that may not have it.
       toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : DISCONNECT_3)
+    } else if (lateWill !== null) {
+      toBroker.insert(lateWill)
+      toBroker.insert(writeDisconnect5(SUCCESS))
     }
     const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
     const server = reason === 'draining' ? this.#parts.limits.server_reference : undefined

@@ -4,7 +4,7 @@
 import type { SessionLimits } from '../config.ts'
 import type { Judged } from '../gate.ts'
 import type { Identity, Verification } from '../tokens/verifier.ts'
-import type { Will } from '../wire/connect_codec.ts'
+import type { DelayedWill, Will } from '../wire/connect_codec.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
 import type { Ending, SessionCounts, SessionEvents } from './events.ts'
 import { InFlight } from './in_flight.ts'
@@ -21,6 +21,7 @@ export type Agreement = {
   isResumed: boolean
   username: string | undefined
   will: Will | undefined
+  delayedWill: DelayedWill | undefined
   /** Seconds, as the client asked for it. */
   sessionExpiry: number
   authenticationMethod: string | undefined
@@ -85,6 +86,8 @@ export type Ways = {
   limits: SessionLimits
   events: SessionEvents
   counts: SessionCounts
+  /** Epoch milliseconds. */
+  now: () => number
 }
 
 export class SessionState {
@@ -99,6 +102,7 @@ export class SessionState {
   readonly limits: SessionLimits
   readonly events: SessionEvents
   readonly counts: SessionCounts
+  readonly now: () => number
   /** Ids of the client's PUBLISH packets that the broker has not finished with. */
   readonly inFlight = new InFlight()
   /** The client is not read, since the broker has so many of them to answer. */
@@ -126,6 +130,7 @@ export class SessionState {
     this.limits = ways.limits
     this.events = ways.events
     this.counts = ways.counts
+    this.now = ways.now
     this.stamp = stampFor(identity, agreement.version, ways.limits)
     this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
   }

@@ -1,7 +1,7 @@
 // One peer as a sink of bytes: since when it takes nothing. Progress is bytes, as far as anything
 // of them can be seen: a slow reader that does read is no dead one.
 
-import { findUnacknowledged, type PeerStream } from '../transport/send_queue.ts'
+import { findUnacknowledged, type PeerStream } from './send_queue.ts'
 
 export class Sink {
   isFull = false

@@ -3,8 +3,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { Sink } from '../../../proxy-node/session/sink.ts'
 import { findUnacknowledged } from '../../../proxy-node/transport/send_queue.ts'
+import { Sink } from '../../../proxy-node/transport/sink.ts'
 import { until } from '../fixtures/mosquitto.ts'
 
 test('bytes that the peer takes are progress long before all of them are taken', async () => {
