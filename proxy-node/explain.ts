@@ -13,6 +13,7 @@
 
 import { createHash } from 'node:crypto'
 import { readFileSync, realpathSync } from 'node:fs'
+import { text as textOf } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import type { AclRule, Qos } from '../policy/acl.ts'
 import { type AclRequest, type Explanation, explainVerdict } from '../policy/explanation.ts'
@@ -67,6 +68,8 @@ type Answer = {
     client_id: string
     expires_at: number
     faults: VerificationFailure[]
+    /** Thumbprint of the certificate that its connection has to prove; null: none. */
+    certificate: string | null
     /** Nothing here proves the token; its signature and its status list are not looked at. */
     signature: 'not_checked'
   }
@@ -83,12 +86,12 @@ type Answer = {
 export async function explainPacket(
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-  readInput: () => string,
+  readInput: () => Promise<string>,
 ): Promise<{ answer: Answer; json: boolean }> {
   const { request, options } = readWords(words)
   const config = readSettings(env)
   const file = options['token-file']
-  const token = (file === undefined ? readInput() : readText(file)).trim()
+  const token = (file === undefined ? await readInput() : readText(file)).trim()
   const { typ, claims } = readContent(token)
   const trust = await trustFor(config, claims, options['policy-file'])
   const { identity, faults } = judgeToken(typ, claims, trust, config)
@@ -106,6 +109,7 @@ export async function explainPacket(
         client_id: identity.client_id,
         expires_at: identity.expires_at,
         faults,
+        certificate: identity.bound_to ?? null,
         signature: 'not_checked',
       },
       client,
@@ -341,6 +345,9 @@ export function describeAnswer(answer: Answer): string {
     `  by a token of ${JSON.stringify(token.sub)}, until ${new Date(1000 * token.expires_at).toISOString()}; its signature is not checked here`,
   ]
   for (const fault of token.faults) lines.push(`  the token: ${fault}`)
+  if (token.certificate !== null) {
+    lines.push(`  only on a connection with the client certificate ${token.certificate} (x5t#S256)`)
+  }
   if (client !== null && !client.allowed) {
     lines.push(
       `  the client id ${JSON.stringify(client.id)} is not its own; one is ${JSON.stringify(client.example)}`,
@@ -368,9 +375,10 @@ export function describeAnswer(answer: Answer): string {
 const [, started] = process.argv
 if (started !== undefined && realpathSync(started) === import.meta.filename) {
   try {
-    const readInput = () => {
-      if (process.stdin.isTTY) process.stderr.write('the token, then Ctrl-D:\n')
-      return readFileSync(0, 'utf8')
+    const readInput = async () => {
+      // A terminal takes lines of 4,095 characters: longer tokens come from a file.
+      if (process.stdin.isTTY) process.stderr.write('the token, then Enter and Ctrl-D:\n')
+      return textOf(process.stdin)
     }
     const { answer, json } = await explainPacket(process.argv.slice(2), process.env, readInput)
     process.stdout.write(`${printable(json ? JSON.stringify(answer) : describeAnswer(answer))}\n`)

@@ -4,7 +4,7 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import { parseRule } from '../policy/acl.ts'
-import { quote, type Reading, readIssuer, readJwksUri } from './addresses.ts'
+import { quote, type Reading, readIssuer, readJwksUri, showAddress } from './addresses.ts'
 
 export type ForeignIssuer = {
   issuer: string
@@ -26,7 +26,7 @@ const MEMBERS = ['issuer', 'issuer_address', 'jwks_uri', 'audience', 'client_id_
 
 export function readAudience(text: string): Reading<string> {
   if (text.length > 255 || !/^[\x21-\x7e]+$/.test(text)) {
-    return { problem: `${quote(text)} is not one name of 1 to 255 printable characters` }
+    return { problem: `${showAddress(text)} is not one name of 1 to 255 printable characters` }
   }
   return { value: text }
 }

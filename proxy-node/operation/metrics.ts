@@ -1,6 +1,6 @@
 // Numbers, states and log lines of mProxy for its operator.
-//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz; memory_guard.ts: room
-//   draining.ts: the stop
+//   metrics.ts: counters, tally.ts: one with labels; metrics_server.ts: /metrics, /healthz, /readyz
+//   memory_guard.ts: room; draining.ts: the stop
 //   shadow_record.ts: topics that were used in shadow mode
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
@@ -20,6 +20,7 @@ import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
 import type { Brokers, Dial } from '../transport/upstream.ts'
 import type { Reload } from '../transport/watched_files.ts'
+import { createTally } from './tally.ts'
 
 export type Metrics = {
   readonly sessionEvents: SessionEvents
@@ -71,13 +72,15 @@ export function createMetrics(): Metrics {
   const registers = [registry]
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 })
 
-  const connections = new Gauge({
+  const connections = createTally({
+    kind: 'gauge',
     name: 'mproxy_connections',
     help: 'Client connections that are open, those before CONNECT included',
     labelNames: ['transport'],
     registers,
   })
-  const accepts = new Counter({
+  const accepts = createTally({
+    kind: 'counter',
     name: 'mproxy_connections_accepted_total',
     help: 'Client connections that were accepted',
     labelNames: ['transport'],
@@ -99,19 +102,22 @@ export function createMetrics(): Metrics {
     help: 'CONNECT packets that waited, since too many from their address were refused',
     registers,
   })
-  const sessions = new Gauge({
+  const sessions = createTally({
+    kind: 'gauge',
     name: 'mproxy_sessions',
     help: 'MQTT sessions that are open',
     labelNames: ['protocol'],
     registers,
   })
-  const connects = new Counter({
+  const connects = createTally({
+    kind: 'counter',
     name: 'mproxy_connects_total',
     help: 'Connections that became a session (accepted) or why they did not',
     labelNames: ['result', 'protocol'],
     registers,
   })
-  const sessionEnds = new Counter({
+  const sessionEnds = createTally({
+    kind: 'counter',
     name: 'mproxy_sessions_ended_total',
     help: 'Sessions that ended, by reason',
     labelNames: ['reason', 'protocol'],
@@ -164,7 +170,8 @@ export function createMetrics(): Metrics {
     help: 'Dials of clients that got to another broker than their own',
     registers,
   })
-  const dials = new Counter({
+  const dials = createTally({
+    kind: 'counter',
     name: 'mproxy_upstream_dials_total',
     help: 'Attempts to reach a broker, by outcome',
     labelNames: ['outcome'],
@@ -255,16 +262,16 @@ export function createMetrics(): Metrics {
     },
     sessionStarted(session) {
       const protocol = protocolOf(session.version)
-      connects.inc({ result: 'accepted', protocol })
-      sessions.inc({ protocol })
+      connects.add('accepted', protocol)
+      sessions.add(protocol)
     },
     connectRefused(reason, { version }: RefusedConnection) {
-      connects.inc({ result: reason, protocol: protocolOf(version) })
+      connects.add(reason, protocolOf(version))
     },
     sessionEnded(session, reason) {
       const protocol = protocolOf(session.version)
-      sessionEnds.inc({ reason, protocol })
-      sessions.dec({ protocol })
+      sessionEnds.add(reason, protocol)
+      sessions.remove(protocol)
     },
     tokenReplaced() {
       reauthentications.inc()
@@ -303,11 +310,11 @@ export function createMetrics(): Metrics {
   return {
     sessionEvents,
     connectionOpened(transport) {
-      accepts.inc({ transport })
-      connections.inc({ transport })
+      accepts.add(transport)
+      connections.add(transport)
     },
     connectionClosed(transport) {
-      connections.dec({ transport })
+      connections.remove(transport)
     },
     connectionRefused(reason) {
       drops.inc({ reason })
@@ -450,12 +457,12 @@ export function createMetrics(): Metrics {
       return async (signal, caller) => {
         try {
           const upstream = await dial(signal, caller)
-          dials.inc({ outcome: 'ok' })
+          dials.add('ok')
           onOutcome(true)
           return upstream
         } catch (error) {
           // A client that went away while its broker was dialled says nothing about the broker.
-          dials.inc({ outcome: signal.aborted ? 'abandoned' : 'failed' })
+          dials.add(signal.aborted ? 'abandoned' : 'failed')
           if (!signal.aborted) onOutcome(false)
           throw error
         }

@@ -4,29 +4,16 @@
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import {
+  parseShadowFile,
+  type Seen,
+  SHADOW_FILE,
+  type ShadowFile,
+} from '../../policy/shadow_file.ts'
 import type { ProxyConfig } from '../config.ts'
 import type { Observation, SessionEvents } from '../session/events.ts'
 import type { WriteLog } from './log.ts'
 import type { Metrics } from './metrics.ts'
-
-/** One line of the record. */
-export type Seen = {
-  sub: string
-  /** The fixed one of the token. */
-  mqtt_client_id?: string
-  action: 'publish' | 'subscribe'
-  topic: string
-  /** Those that were used. */
-  retain: boolean[]
-  /** Whether the rules of its token would have refused it, once at least. */
-  denied: boolean
-  count: number
-}
-
-/** Content of the file. `dropped`: observations that found no room. */
-export type ShadowFile = { version: 1; dropped: number; seen: Seen[] }
-
-export const SHADOW_FILE = 'shadow.json'
 
 const SEEN_MAX = 20_000
 const SEEN_PER_SUBJECT_MAX = 200
@@ -48,7 +35,7 @@ export function openShadowRecord(folder: string, onFault: (code: string) => void
   const perSubject = new Map<string, number>()
   let dropped = 0
   let isChanged = false
-  const before = readShadowFile(file)
+  const before = readBefore(file)
   if (before !== null) {
     dropped = before.dropped
     for (const one of before.seen) add(one)
@@ -139,29 +126,11 @@ export function watchShadow(
 const keyOf = ({ sub, action, topic }: Pick<Seen, 'sub' | 'action' | 'topic'>): string =>
   `${sub}\0${action}\0${topic}`
 
-/** The record that a file holds; null where it is none. */
-export function readShadowFile(file: string): ShadowFile | null {
+/** A file that cannot be read, or is none, is written anew. */
+function readBefore(file: string): ShadowFile | null {
   try {
-    const content: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const { version, dropped, seen } = content as Partial<ShadowFile>
-    if (version !== 1 || typeof dropped !== 'number' || !Array.isArray(seen)) return null
-    return seen.every(isSeen) ? { version, dropped, seen } : null
+    return parseShadowFile(readFileSync(file, 'utf8'))
   } catch {
     return null
   }
-}
-
-function isSeen(value: unknown): value is Seen {
-  const { sub, mqtt_client_id, action, topic, retain, denied, count } = (value ??
-    {}) as Partial<Seen>
-  return (
-    typeof sub === 'string' &&
-    (mqtt_client_id === undefined || typeof mqtt_client_id === 'string') &&
-    (action === 'publish' || action === 'subscribe') &&
-    typeof topic === 'string' &&
-    Array.isArray(retain) &&
-    retain.every((one) => typeof one === 'boolean') &&
-    typeof denied === 'boolean' &&
-    typeof count === 'number'
-  )
 }

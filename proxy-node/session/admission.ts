@@ -72,7 +72,8 @@ async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission
   const verification = await verifyInTime(parts, token.token)
   if (!verification.ok) return refuseToken(verification.reason)
   const { identity } = verification
-  const suffix = Buffer.from(parts.random(ID_BYTES)).toString('base64url')
+  const isNameless = connect.clientId === ''
+  const suffix = isNameless ? Buffer.from(parts.random(ID_BYTES)).toString('base64url') : ''
   const judgement = judgeConnect(connect, identity, suffix)
   if (judgement.ok && connect.will) {
     const { limits } = parts
@@ -90,14 +91,23 @@ async function judge(connect: Connect, parts: AdmissionParts): Promise<Admission
 export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<Verification> {
   const { verifier, arrival, limits } = parts
   const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
+  let verification: Verification | Promise<Verification>
+  try {
+    verification = verifier.verify(token)
+  } catch {
+    return Promise.resolve(unavailable)
+  }
+  // As a rule all that it takes is in memory, and nothing is waited for.
+  const judgeProof = (of: Verification) => judgeBinding(of, arrival?.thumbprint)
+  if (!(verification instanceof Promise)) return Promise.resolve(judgeProof(verification))
+  const late = verification
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(unavailable), limits.connect_timeout_ms)
-    const settle = (verification: Verification) => {
+    const settle = (settled: Verification) => {
       clearTimeout(timer)
-      resolve(verification)
+      resolve(judgeProof(settled))
     }
-    const verify = async () => judgeBinding(await verifier.verify(token), arrival?.thumbprint)
-    verify().then(settle, () => settle(unavailable))
+    late.then(settle, () => settle(unavailable))
   })
 }
 

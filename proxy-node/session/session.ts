@@ -104,7 +104,8 @@ export class Session implements SessionFacts {
   #connect: Connect | null = null
 
   #phase: Phase = 'connect'
-  readonly #dialling = new AbortController()
+  /** Gives up the dial; there is none in other phases. */
+  #dialling: AbortController | undefined
   readonly #alarm = new Alarm(() => this.#wake())
   /** Deadline of the phases before `open`, monotonic ms. */
   #deadline_at: number
@@ -198,10 +199,12 @@ export class Session implements SessionFacts {
     this.#deadline_at = performance.now() + limits.broker_timeout_ms
     this.#schedule()
     let upstream: Upstream
+    this.#dialling = new AbortController()
     try {
       const { clientId: client_id } = admission
       const endpoints = this.#parts.arrival?.endpoints
       upstream = await dial(this.#dialling.signal, { client_id, endpoints })
+      this.#dialling = undefined
     } catch {
       return this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
     }
@@ -412,7 +415,7 @@ export class Session implements SessionFacts {
     this.#connect = null
     this.#relay?.stop()
     this.#unwatchStatus()
-    this.#dialling.abort()
+    this.#dialling?.abort()
     this.#alarm.stop()
   }
 

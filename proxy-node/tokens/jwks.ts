@@ -171,6 +171,8 @@ export type Jwks = {
   isUsable(): boolean
   /** Says whether the last attempt to read the keys worked. */
   isCurrent(): boolean
+  /** Grows with each change of the keys. */
+  version(): number
   count(): number
   /** Seconds since the issuer confirmed the keys; undefined while there are none. */
   age(): number | undefined
@@ -201,12 +203,17 @@ class RefreshError extends Error {
 const isAmong = (keys: readonly VerificationKey[], thumbprint: string): boolean =>
   keys.some((key) => key.thumbprint === thumbprint)
 
+/** All that says which token a key verifies. */
+const nameAll = (keys: readonly VerificationKey[]): string =>
+  JSON.stringify(keys.map(({ kid, alg, thumbprint }) => [kid, alg, thumbprint]))
+
 export function openJwks(options: JwksOptions): Jwks {
   const { issuer, address, jwksUri, keeper, clock = systemClock, onRefresh } = options
   const reach = reachAt(issuer, address)
   let keys: VerificationKey[] = []
   /** By thumbprint: withdrawn keys, and when an answer may list each of them again. */
   const withdrawn = new Map<string, { kid: string | undefined; until: number }>()
+  let version = 0
   let confirmedAt = Number.NEGATIVE_INFINITY
   let isLastGood = false
   let unknownAskedAt = Number.NEGATIVE_INFINITY
@@ -235,6 +242,7 @@ export function openJwks(options: JwksOptions): Jwks {
     for (const { thumbprint, kid } of keys) {
       if (!isAmong(published, thumbprint)) withdrawn.set(thumbprint, { kid, until })
     }
+    if (nameAll(keys) !== nameAll(published)) version++
     keys = published
   }
 
@@ -301,6 +309,7 @@ export function openJwks(options: JwksOptions): Jwks {
     isWithdrawn: (kid) => [...withdrawn.values()].some((one) => one.kid === kid),
     isUsable: () => keys.length > 0 && clock.now() - confirmedAt < USABLE_MS,
     isCurrent: () => isLastGood,
+    version: () => version,
     count: () => keys.length,
     age: () => (keys.length === 0 ? undefined : (clock.now() - confirmedAt) / 1000),
     async refreshForUnknownKey() {

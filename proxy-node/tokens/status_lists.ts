@@ -66,6 +66,8 @@ export type StatusLists = {
   judge(reference: StatusReference): TokenStanding
   /** Calls `withdraw` once when the list says so; the answer takes the watch back. */
   watch(reference: StatusReference, withdraw: (why: Withdrawal) => void): () => void
+  /** Grows with each list that is read anew. */
+  version(): number
   /** For metrics: lists in use, and the seconds since the oldest of them was confirmed. */
   count(): number
   age(): number
@@ -125,6 +127,7 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
   const reach = reachAt(issuer, address)
   const entries = new Map<string, Entry>()
   const closing = new AbortController()
+  let version = 0
 
   /** The entry of a list, from now on in use. */
   function use(uri: string): Entry {
@@ -262,8 +265,10 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
       const { list, text } = await fetchList(entry)
       outcome = list === undefined ? 'unchanged' : 'ok'
       const { list: before } = entry
-      if (list !== undefined) entry.list = list
-      else if (before !== undefined && before.exp * 1000 <= clock.now()) {
+      if (list !== undefined) {
+        entry.list = list
+        version++
+      } else if (before !== undefined && before.exp * 1000 <= clock.now()) {
         entry.etag = undefined // the server confirms a list that has run out: ask for a whole one
         throw new ListError('expired')
       }
@@ -334,6 +339,7 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
       setImmediate(() => tell(entry, reference.idx))
       return () => unwatch(entry, watch)
     },
+    version: () => version,
     count: () => entries.size,
     age() {
       let oldest = 0

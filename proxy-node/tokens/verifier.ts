@@ -2,13 +2,14 @@
 //   verifier.ts: every check on the token itself; jws.ts: its form; client_space.ts: MQTT client
 //   ids of one application; issuer_fetch.ts: one request to the issuer; jwks.ts: its keys
 //   reference_token.ts and policies.ts: small tokens, and the rules that they name
-//   trust.ts: all that is known of one issuer; state_folder.ts: what is kept of it on disk
+//   trust.ts: all of one issuer; state_folder.ts: what is on disk; verified_tokens.ts: seen ones
 //   status_list.ts: reading a token status list; status_lists.ts: which are kept, for how long
 // Leaves the rule of client identifiers and the judging of packets to gate.ts.
 //
 // The signature comes first: no claim is believed before it holds. `iss` says whose keys it is held
 // against, and never the key id; a token of no issuer that counts is held against the main one's.
 
+import { hash } from 'node:crypto'
 import { type Acl, parseAcl } from '../../policy/acl.ts'
 import { boundRules } from '../../policy/bounded_rules.ts'
 import { type ClientIdRule, clientSpaceOf } from './client_space.ts'
@@ -19,6 +20,7 @@ import { expandClaims, policyOf } from './reference_token.ts'
 import { readStatusClaim, type StatusReference } from './status_list.ts'
 import type { StatusLists } from './status_lists.ts'
 import type { Bound, Trust } from './trust.ts'
+import { type VerifiedToken, VerifiedTokens } from './verified_tokens.ts'
 
 const TOKEN_MAX = 8 * 1024
 const NAME_MAX = 255
@@ -106,6 +108,35 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { others = [], clientIdRule = 'subject', now, ...parts } = options
   const main: Trust = { ...parts, bound: undefined }
   const terms = { prefixes: others.map(({ bound }) => prefixOf(bound)), clientIdRule }
+  const all = [main, ...others]
+  const trusts = new Map(all.map((trust) => [trust.issuer, trust]))
+  const verified = new VerifiedTokens<Identity>()
+  let versions = -1
+
+  /** A token that counted before, unless keys or lists are others since. */
+  function recall(key: string): VerifiedToken<Identity> | undefined {
+    let current = 0
+    for (const { jwks, statusLists } of all) current += jwks.version() + statusLists.version()
+    if (current !== versions) verified.clear()
+    versions = current
+    return verified.find(key)
+  }
+
+  /** Looks at all that time may have changed; undefined where it is to be judged anew. */
+  function judgeAgain({ identity, not_before }: VerifiedToken<Identity>): Verification | undefined {
+    const trust = trusts.get(identity.iss)
+    if (trust === undefined || !trust.jwks.isUsable()) return undefined
+    const at = now() / 1000
+    if (identity.expires_at <= at) return refuse('expired')
+    if (not_before > at + LEEWAY) return refuse('not_yet_valid')
+    return judgeStatus(trust, identity)
+  }
+
+  function judgeStatus({ statusLists }: Trust, identity: Identity): Verification {
+    if (identity.status === undefined) return { ok: true, identity }
+    const refusal = STATUS_REFUSALS[statusLists.judge(identity.status)]
+    return refusal ? refuse(refusal) : { ok: true, identity }
+  }
 
   /** The issuer that the token says it is of, which its signature must then prove. */
   function trustFor(jws: Jws): Trust {
@@ -115,50 +146,60 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   /** With the keys of this moment; 'unknown_key' and 'keys_unavailable' may pass. */
-  function judge(trust: Trust, jws: Jws): Verification {
-    const { jwks, statusLists } = trust
-    const key = findSigner(jwks, jws)
+  function judge(trust: Trust, jws: Jws, hashed: string): Verification {
+    const key = findSigner(trust.jwks, jws)
     if (typeof key === 'string') return refuse(key)
     const claims = parseObject(jws.payload)
     if (claims === undefined) return refuse('malformed')
     const verification = judgeContent(jws.typ, claims, trust, terms, now(), key.thumbprint)
-    if (!verification.ok || verification.identity.status === undefined) return verification
+    if (!verification.ok) return verification
     // Last, so that only a token that counts in all else makes mProxy ask for a list.
-    const standing = statusLists.judge(verification.identity.status)
-    return STATUS_REFUSALS[standing] ? refuse(STATUS_REFUSALS[standing]) : verification
+    const judged = judgeStatus(trust, verification.identity)
+    if (judged.ok) {
+      const not_before = Math.max(timeOf(claims['nbf']), timeOf(claims['iat']))
+      verified.add(hashed, { identity: judged.identity, not_before })
+    }
+    return judged
   }
 
   /** Once more, when the document that the token names is here. */
-  async function judgeWithPolicy(trust: Trust, jws: Jws): Promise<Verification> {
+  async function judgeWithPolicy(trust: Trust, jws: Jws, hashed: string): Promise<Verification> {
     const { policies } = trust
-    const hash = policyOf(parseObject(jws.payload) ?? {})
+    const named = policyOf(parseObject(jws.payload) ?? {})
     const isHere =
-      hash !== null && (policies.find(hash) !== undefined || (await policies.fetch(hash)))
-    return isHere ? judge(trust, jws) : refuse('policy_unavailable')
+      named !== null && (policies.find(named) !== undefined || (await policies.fetch(named)))
+    return isHere ? judge(trust, jws, hashed) : refuse('policy_unavailable')
   }
 
   return {
     verify(token) {
+      if (token.length > TOKEN_MAX) return refuse('too_large')
+      const hashed = hash('sha256', token, 'base64')
+      const known = recall(hashed)
+      const again = known && judgeAgain(known)
+      if (again !== undefined) return again
       const jws = readJws(token, TOKEN_TYPES, TOKEN_MAX)
       if (typeof jws === 'string') return refuse(jws)
       const trust = trustFor(jws)
       const { jwks } = trust
-      const verification = judge(trust, jws)
+      const verification = judge(trust, jws, hashed)
       if (verification.ok) return verification
-      if (verification.reason === 'policy_unavailable') return judgeWithPolicy(trust, jws)
+      if (verification.reason === 'policy_unavailable') return judgeWithPolicy(trust, jws, hashed)
       if (verification.reason !== 'unknown_key' && verification.reason !== 'keys_unavailable') {
         return verification
       }
       return jwks
         .refreshForUnknownKey()
         .then((wasRefreshed) => {
-          if (wasRefreshed) return judge(trust, jws)
+          if (wasRefreshed) return judge(trust, jws, hashed)
           // The issuer may have the key by now, so nobody can say yet that the token is bad.
           const isPending = verification.reason === 'unknown_key' && !jwks.isWithdrawn(jws.kid)
           return isPending ? refuse('key_pending') : verification
         })
-        .then((again) =>
-          !again.ok && again.reason === 'policy_unavailable' ? judgeWithPolicy(trust, jws) : again,
+        .then((late) =>
+          !late.ok && late.reason === 'policy_unavailable'
+            ? judgeWithPolicy(trust, jws, hashed)
+            : late,
         )
     },
   }
@@ -177,6 +218,8 @@ const STATUS_REFUSALS = {
 /** No `sub` has a colon, and no suffix: so no id of the main issuer begins with it. */
 const prefixOf = (bound: Bound | undefined): string =>
   bound === undefined ? '' : `${bound.client_id_prefix}::`
+
+const timeOf = (claim: unknown): number => (isTime(claim) ? claim : 0)
 
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
 
@@ -204,9 +247,9 @@ export function judgeContent(
     const acl = 'fault' in reading ? null : reading.acl
     return judgeClaims(claims, acl, trust, terms, at / 1000, by)
   }
-  const hash = policyOf(claims)
-  if (hash === null) return refuse('malformed')
-  if (policies.find(hash) === undefined) return refuse('policy_unavailable')
+  const named = policyOf(claims)
+  if (named === null) return refuse('malformed')
+  if (policies.find(named) === undefined) return refuse('policy_unavailable')
   const whole = expandClaims(claims, policies, bound?.topics)
   return whole === null
     ? refuse('bad_acl')

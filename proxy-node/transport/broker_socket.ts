@@ -21,17 +21,11 @@ export function openBrokerSocket(
 ): Promise<Socket> {
   const { timeout, header, signal } = options
   return new Promise((resolve, reject) => {
-    const tlsOptions = {
-      ...options.tls,
-      servername: options.tls?.servername ?? serverName(host),
-    }
     const tcp = header === undefined && tls ? undefined : connectTcp({ host, port })
     if (header !== undefined) tcp?.write(header) // kept until it stands
-    const socket = tls
-      ? connectTls(
-          tcp === undefined ? { ...tlsOptions, host, port } : { ...tlsOptions, socket: tcp },
-        )
-      : tcp!
+    // The certificate is for `host`, on a socket that is there already too.
+    const named = { host, port, servername: serverName(host), ...options.tls }
+    const socket = tls ? connectTls(tcp === undefined ? named : { ...named, socket: tcp }) : tcp!
     const fail = (cause: Error) => {
       release()
       socket.on('error', () => {}) // one that comes after the decision has no listener else

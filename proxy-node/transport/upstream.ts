@@ -59,6 +59,7 @@ type Place = {
   /** host:port */
   name: string
   isDown: boolean
+  isLooking: boolean
   /** The dial that finds out whether it is back. */
   trial: Promise<unknown> | undefined
 }
@@ -78,9 +79,10 @@ export function openBrokers(brokers: readonly BrokerAddress[], options: DialOpti
   const timeout = options.connect_timeout_ms ?? 5000
   const places: Place[] = brokers.map((broker) => {
     const { host, port } = broker
-    return { broker, name: `${host}:${port}`, isDown: false, trial: undefined }
+    return { broker, name: `${host}:${port}`, isDown: false, isLooking: false, trial: undefined }
   })
-  const away = new Map<string, Place>()
+  /** By a hash, since ids are long. */
+  const away = new Map<number, Place>()
 
   function note(place: Place, isUp: boolean): void {
     if (place.isDown !== isUp) return
@@ -145,11 +147,11 @@ export function openBrokers(brokers: readonly BrokerAddress[], options: DialOpti
     if (caller === undefined || places.length === 1) return false
     if (place !== home) options.onFailover?.()
     if (options.sharesSessions) return false
-    const { client_id } = caller
-    const before = away.get(client_id) ?? home
-    away.delete(client_id)
+    const client = weigh('', caller.client_id)
+    const before = away.get(client) ?? home
+    away.delete(client)
     if (place !== home) {
-      away.set(client_id, place)
+      away.set(client, place)
       const [oldest] = away.keys()
       if (away.size > AWAY_MAX && oldest !== undefined) away.delete(oldest)
     }
@@ -158,6 +160,8 @@ export function openBrokers(brokers: readonly BrokerAddress[], options: DialOpti
 
   /** A whole exchange of packets: a program that hangs still takes connections. */
   async function look(place: Place): Promise<void> {
+    if (place.isLooking) return
+    place.isLooking = true
     const signal = AbortSignal.timeout(timeout)
     try {
       const socket = await open(place, signal, undefined)
@@ -166,6 +170,7 @@ export function openBrokers(brokers: readonly BrokerAddress[], options: DialOpti
     } catch {
       note(place, false)
     }
+    place.isLooking = false
   }
 
   const { look_interval_ms } = options

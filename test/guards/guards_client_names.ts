@@ -157,4 +157,13 @@ export const CLIENT_NAMES: readonly Guard[] = [
     test: 'proxy-node/session/identity_properties',
     title: 'a Will has it too',
   },
+  {
+    name: 'shadow-record-bounded',
+    attack: 'a client that fills the memory of mProxy by a topic for each message',
+    file: 'proxy-node/operation/shadow_record.ts',
+    from: 'count >= SEEN_PER_SUBJECT_MAX',
+    to: 'count < 0',
+    test: 'proxy-node/operation/shadow_record',
+    title: 'fills its own share',
+  },
 ]

@@ -94,6 +94,15 @@ export const DOORS: readonly Guard[] = [
     title: 'tells the last who is no named peer',
   },
   {
+    name: 'broker-of-another-name',
+    attack: 'a machine with a good certificate for another name, in the place of the broker',
+    file: 'proxy-node/transport/broker_socket.ts',
+    from: 'const named = { host, port,',
+    to: 'const named = { checkServerIdentity: () => undefined, host, port,',
+    test: 'proxy-node/transport/brokers',
+    title: 'the name is verified',
+  },
+  {
     name: 'broker-of-a-client',
     attack: 'clients that all go to one broker of several',
     file: 'proxy-node/transport/upstream.ts',

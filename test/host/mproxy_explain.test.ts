@@ -45,7 +45,7 @@ const tokenOf = (claims: Record<string, unknown> = {}, typ = 'at+jwt') =>
   ].join('.')
 
 const ask = (words: string, token: string, env: Record<string, string> = {}) =>
-  explainPacket(words.split(' '), { ISSUER, ...env }, () => `${token}\n`)
+  explainPacket(words.split(' '), { ISSUER, ...env }, async () => `${token}\n`)
 const answerTo = async (...asked: Parameters<typeof ask>) => (await ask(...asked)).answer
 
 describe('what decides', () => {
@@ -102,6 +102,16 @@ test('all that is wrong with the token is said, and its rules all the same', asy
     'wrong_audience',
     'wrong_issuer',
   ])
+})
+
+test('a token that is bound to a certificate is explained, with the certificate', async () => {
+  const thumbprint = 'x'.repeat(43)
+  const token = tokenOf({ cnf: { 'x5t#S256': thumbprint } })
+  const answer = await answerTo('publish plant/1/alarm', token)
+  expect(answer).toMatchObject({ allowed: true, token: { faults: [], certificate: thumbprint } })
+  expect(describeAnswer(answer)).toContain(
+    `only on a connection with the client certificate ${thumbprint}`,
+  )
 })
 
 test('a client id is judged by the rule of mProxy, with one that would do', async () => {

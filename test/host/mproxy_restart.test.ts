@@ -121,6 +121,7 @@ test('the worker and then mProxy are killed: good tokens open what they may, rev
   await kill(worker.process)
   await kill(proxy.child)
   proxy = await start()
+  await until('the line', () => proxy.lines('state').length > 0)
   expect(proxy.lines('state')).toMatchObject([{ keys: expect.any(Number), lists: 1, policies: 1 }])
   expect(proxy.lines('state_passed_over')).toEqual([])
 
@@ -135,7 +136,7 @@ test('the worker and then mProxy are killed: good tokens open what they may, rev
   await expect(dim.publish('site/lamp-1/state', 'on')).rejects.toThrow()
 
   expect(await knock('lamp-2', revoked!)).toBe(0x87)
-  expect(proxy.lines('keys')).toMatchObject([{ outcome: 'unreachable' }])
+  expect(proxy.lines('keys')[0]).toMatchObject({ outcome: 'unreachable' })
   const age = await proxy.metric('mproxy_jwks_age_seconds', `issuer="${worker.issuer}"`)
   expect(age).toBeGreaterThan(0)
 

@@ -72,6 +72,8 @@ const runs = (version: 4 | 5, ...ports: number[]): Run[] =>
     return { name, port, version, token }
   })
 
+const tcp = ({ port }: Run) => `mqtt://127.0.0.1:${port}`
+
 /** What a client saw, without the names of the run. */
 function seen(packet: Packet, { name }: Run, keepsIds: boolean): unknown {
   const { cmd } = packet
@@ -90,21 +92,15 @@ function seen(packet: Packet, { name }: Run, keepsIds: boolean): unknown {
 }
 
 /** The script, and all packets that its clients saw. */
-async function play(run: Run, can: { share: boolean; ids: boolean }) {
-  const { name, port, version } = run
+async function play(run: Run, can: { share: boolean; ids: boolean }, url: string) {
+  const { name, version } = run
   const is5 = version === 5
   const record: [string, unknown][] = []
   const open: Connection[] = []
   const join = async (who: string, more: Partial<ConnectOptions> = {}) => {
     const id = `${name}-${who}`
     const token = await run.token(id)
-    const connection = await connect({
-      url: `mqtt://127.0.0.1:${port}`,
-      version,
-      id,
-      token,
-      ...more,
-    })
+    const connection = await connect({ url, version, id, token, ...more })
     open.push(connection)
     return connection
   }
@@ -223,10 +219,15 @@ test.each([4, 5] as const)(
   'mqtt.js: clients at level %i see the same at Mosquitto',
   async (version) => {
     const can = { share: true, ids: true }
-    const [direct, through] = await Promise.all(
-      runs(version, mosquitto.port, proxies[0]!.port).map((run) => play(run, can)),
-    )
+    const { port, wsUrl } = proxies[0]!
+    const [one, two, three] = runs(version, mosquitto.port, port, port)
+    const [direct, through, overWebSocket] = await Promise.all([
+      play(one!, can, tcp(one!)),
+      play(two!, can, tcp(two!)),
+      play(three!, can, wsUrl),
+    ])
     expect(through).toEqual(direct)
+    expect(overWebSocket).toEqual(direct)
     console.log(`level ${version}: ${direct!.length} packets are the same at Mosquitto`)
     expect(direct!.length).toBeGreaterThan(70)
   },
@@ -235,7 +236,7 @@ test.each([4, 5] as const)(
 test('mqtt.js: clients see the same at aedes', async () => {
   const can = { share: false, ids: false }
   const [direct, through] = await Promise.all(
-    runs(4, aedes.port, proxies[1]!.port).map((run) => play(run, can)),
+    runs(4, aedes.port, proxies[1]!.port).map((run) => play(run, can, tcp(run))),
   )
   expect(through).toEqual(direct)
   console.log(`${direct!.length} packets are the same at aedes`)

@@ -47,6 +47,43 @@ test('says so at its start, counts what the rules would refuse, and keeps topics
   expect(text).not.toContain('geheim')
   expect(statSync(file).mode & 0o777).toBe(0o600)
   const { seen } = JSON.parse(text) as { seen: { topic: string; action: string; sub: string }[] }
+  // Types and places come from the registry.
+  const { openHost } = await import('../../worker/entry/host.ts')
+  const { applyBlueprint } = await import('../../worker/admin/blueprint.ts')
+  const { learn } = await import('../../worker/entry/commands/mproxy_learn.ts')
+  const host = await openHost(
+    {
+      DATABASE_URL: `file:${join(folder.path, 'allauth.db')}`,
+      SECRET_KEY: Buffer.alloc(32, 7).toString('base64url'),
+    },
+    () => {},
+    { isCommandLine: true },
+  )
+  const blueprint = {
+    groups: [{ id: 'plant', kind: 'site' }],
+    device_types: [{ name: 'press' }],
+    devices: [{ id: 'dev-1', type: 'press', groups: ['plant'] }],
+  }
+  await applyBlueprint(host.system(), blueprint, {})
+  const learned = await learn(host.system(), undefined, { STATE_DIR })
+  expect(learned.text).toContain('name: "press" # 1 devices')
+  const rules = (learned.json as { types: { templates: { rule: object }[] }[] }).types[0]!.templates
+  expect(rules.map(({ rule }) => rule)).toEqual(
+    [
+      {
+        permission: 'allow',
+        action: 'publish',
+        topic: '${group.id}/${device.id}/state',
+        retain: false,
+      },
+      { permission: 'allow', action: 'subscribe', topic: '${group.id}/${device.id}/set' },
+      { permission: 'allow', action: 'subscribe', topic: '${group.id}/all' },
+    ].sort((a, b) => (a.topic < b.topic ? -1 : 1)),
+  )
+  await expect(learn(host.system(), file.replace('.json', ''), {})).rejects.toThrow(
+    'cannot be read',
+  )
+  await host.close()
   expect(seen.map(({ sub, action, topic }) => `${sub} ${action} ${topic}`).sort()).toEqual([
     'dev-1 publish plant/dev-1/state',
     'dev-1 subscribe $share/g/plant/all',

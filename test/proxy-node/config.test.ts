@@ -397,6 +397,12 @@ describe('faults', () => {
     }
   })
 
+  test('never do so for a name that is an address either', () => {
+    expect(faultsOf({ ...upstream, MQTT_AUDIENCE: 'https://wuser:xqz1@h h2' })).toEqual([
+      expect.not.stringMatching(/wuser|xqz/),
+    ])
+  })
+
   test('name the entry of a list, and say how a comma in a password is written', () => {
     expect(faultsOf({ MQTT_UPSTREAM: 'mqtt://h,mqtt://u:a,b@h' })).toEqual([
       expect.stringMatching(/entry 2 is not .*, and entry 3 is not .*%2C/),

@@ -59,6 +59,7 @@ const USAGE = `npm run allauth -- <command>
   refusal REASON                       the sentence behind a reason in the log
   mproxy explain publish|subscribe TOPIC [--token-file F] [--client-id ID] [--qos N] [--retain] [--policy-file F]
                                        what mProxy says to it and by which rule; the token on standard input, or in F
+  mproxy learn [FILE]                  templates for device types, of what devices did in shadow mode (STATE_DIR/shadow.json)
 
   --json                               answer in JSON
 
@@ -201,6 +202,11 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
     }
     const kind = one(rest, 'which kind of mail')
     return onDatabase((cx) => answerPreview(cx, kind, values))
+  }
+  if (noun === 'mproxy' && verb === 'learn') {
+    const { learn } = await import('./commands/mproxy_learn.ts')
+    const [file] = rest.length > 0 ? [one(rest, 'which file')] : []
+    return onDatabase((cx) => learn(cx, file, process.env))
   }
   if (noun === 'setup-link') return onDatabase((cx) => setupLink(cx, values))
   if (noun === 'linking-check') {

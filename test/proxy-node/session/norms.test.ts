@@ -43,6 +43,15 @@ describe.each(both)('a CONNECT at level %i', (version) => {
     expect(scripted.connections).toBe(0)
   })
 
+  test('that ends in its first fields is closed, whatever comes behind it', async () => {
+    const client = await dialWire(proxy.port, version)
+    wires.push(client)
+    const cut = packet(0x10, ...text('MQTT'), version, 0x02)
+    client.send(Buffer.concat([cut, Buffer.from([0, 60, ...section, ...id])]))
+    await client.closed()
+    expect([client.bytes, scripted.connections]).toEqual([[], 0])
+  })
+
   test('that is refused is answered once, and nothing behind it is taken', async () => {
     const client = await dialWire(proxy.port, version)
     wires.push(client)
@@ -138,6 +147,8 @@ describe.each(both)('a packet at level %i', (version) => {
     malformed('PINGREQ with flags', 0xc1, 0),
     malformed('DISCONNECT with flags', 0xe1, 0),
     malformed('AUTH with flags', 0xf1, 0),
+    malformed('DISCONNECT with more than it has', ...packet(0xe0, 0, 0, 0)),
+    malformed('PUBREL with more than it has', ...packet(0x62, 0, 1, 0, 0, 0)),
     malformed('UNSUBSCRIBE of what is no text', ...packet(0xa2, 0, 1, ...section, 0, 1, 0xff)),
     wrong('UNSUBSCRIBE without a filter', ...packet(0xa2, 0, 1, ...section)),
     wrong('UNSUBSCRIBE of id 0', ...packet(0xa2, 0, 0, ...filter)),
@@ -226,6 +237,17 @@ describe('a packet of MQTT 5', () => {
     ['PUBLISH by an alias where none was offered', packet(0x30, 0, 1, 97, 3, 0x23, 0, 1), 0x94],
   ])('%s ends the session and reaches no broker', async (_, bytes, code) => {
     await endsSession(5, bytes, code)
+  })
+
+  test.each([
+    ['DISCONNECT', 'disconnect', 0, packet(0xe0)],
+    ['DISCONNECT with a code', 'disconnect', 4, packet(0xe0, 4)],
+    ['PUBREL', 'pubrel', 0, packet(0x62, 0, 9)],
+    ['PUBREL with a code', 'pubrel', 0x92, packet(0x62, 0, 9, 0x92)],
+  ] as const)('may be as short as a %s', async (_, cmd, code, bytes) => {
+    const { client, broker } = await open(5, [])
+    client.send(bytes)
+    expect(codeOf(await broker.next(cmd))).toBe(code)
   })
 
   test('by an alias of an earlier connection ends the session', async () => {

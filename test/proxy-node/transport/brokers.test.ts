@@ -7,6 +7,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import mqtt, { type Packet } from 'mqtt-packet'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { describeFault, readProxyConfig } from '../../../proxy-node/config.ts'
+import { readProxyHeader } from '../../../proxy-node/transport/proxy_header.ts'
 import { type DialOptions, openBrokers } from '../../../proxy-node/transport/upstream.ts'
 import { makeAuthority } from '../../support/certificates.ts'
 import {
@@ -273,6 +274,38 @@ describe('through mProxy', () => {
     refused.send(await connectBytes(house.issuer, 'dev-2'))
     expect(await refused.next('connack')).toMatchObject({ reasonCode: 0x88 })
     expect(wire.isClosed).toBe(false)
+  })
+
+  test('mqtts behind a PROXY header: the name is verified, and a dial that fails harms nobody', async () => {
+    const authority = await makeAuthority()
+    const site = await makeCertificateFiles(authority, ['localhost'])
+    const server = createServer((raw) => {
+      raw.on('error', () => {})
+      raw.once('data', (bytes: Buffer) => {
+        const reading = readProxyHeader(bytes)
+        if (typeof reading === 'string') return raw.destroy()
+        raw.pause()
+        raw.unshift(bytes.subarray(reading.length))
+        secure.emit('connection', raw)
+      })
+    })
+    const secure = createTlsServer({ cert: site.certificate, key: site.key }, (socket) => {
+      socket.on('error', () => {}).write('hello')
+    })
+    secure.on('tlsClientError', () => {})
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    open.push({ stop: () => server.close() })
+    const { port } = server.address() as AddressInfo
+    const options = { tellsEndpoints: true, tls: () => ({ ca: authority.pem }) }
+    const dial = (host: string, at: number) =>
+      openBrokers([{ host, port: at, tls: true }], options).dial(never, caller('x'))
+    const { stream } = await dial('localhost', port)
+    expect(String((await once(stream, 'data'))[0])).toBe('hello')
+    stream.destroy()
+    // Its certificate is not for this name.
+    await expect(dial('127.0.0.1', port)).rejects.toThrow('no broker is reachable')
+    await expect(dial('localhost', 1)).rejects.toThrow('no broker is reachable')
   })
 
   test('files that are not good are named at the start', async () => {

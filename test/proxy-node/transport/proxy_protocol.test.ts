@@ -196,6 +196,38 @@ describe('a named peer', () => {
     socket.destroy()
   })
 
+  test.each(['mqtts', 'wss'])(
+    'may send it in one piece with the first bytes of %s',
+    async (scheme) => {
+      const relay = createServer((client) => {
+        const socket = dial(door.ports[scheme === 'mqtts' ? 1 : 3]!, '127.0.0.1')
+        client.on('error', () => {}).once('close', () => socket.destroy())
+        socket.on('error', () => {}).once('close', () => client.destroy())
+        client.once('data', (chunk) => {
+          socket.write(Buffer.concat([Buffer.from(from('203.0.113.3')), chunk]))
+          client.pipe(socket).pipe(client)
+        })
+      })
+      await new Promise<void>((ready) => relay.listen(0, '127.0.0.1', ready))
+      const { port } = relay.address() as AddressInfo
+      const bytes = await connectBytes(house.issuer, `one-piece-${scheme}`)
+      if (scheme === 'mqtts') {
+        const socket = dialTls({ port, ca: pem, servername: 'localhost' })
+        socket.write(bytes)
+        expect(await answerOf(socket)).toBe(0)
+        socket.destroy()
+      } else {
+        const web = new WebSocket(`wss://localhost:${port}/mqtt`, 'mqtt', { ca: pem })
+        await settled(web)
+        web.send(bytes)
+        await once(web, 'message')
+        web.terminate()
+      }
+      expect(door.lines('session_started').at(-1)?.['remote']).toBe('203.0.113.3')
+      relay.close()
+    },
+  )
+
   test('who sends no header, or a malformed one, is refused', async () => {
     for (const head of ['', 'PROXY TCP4 nonsense\r\n', v2(0x21, 0x41, V4)]) {
       expect((await come(door, head)).code).toBe('closed')

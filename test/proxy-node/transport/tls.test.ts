@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as dial } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
+import mqtt from 'mqtt-packet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { describeFault, readProxyConfig } from '../../../proxy-node/config.ts'
@@ -209,6 +210,46 @@ describe('certificates of clients', () => {
     expect(await enter(await open(withOwn()), 'dev-1')).toBe(0)
     const reasons = door.lines('connection_refused').map(({ reason }) => reason)
     expect(reasons.filter((reason) => reason === 'bound_token')).toHaveLength(3)
+  })
+
+  test('the next token of a session is held to the same', async () => {
+    const claims = cnf(thumbprintOf(own))
+    const ends: unknown[] = []
+    for (const [sub, shown] of [
+      ['proves', withOwn()],
+      ['proves-not', {}],
+    ] as const) {
+      const socket = await open(shown)
+      expect(await enter(socket, sub)).toBe(0)
+      const exp = Math.floor(Date.now() / 1000) + 900
+      const token = await house.issuer.mint({
+        claims: { sub, client_id: sub, acl: [], exp, ...claims },
+      })
+      const packet = mqtt.generate(
+        {
+          cmd: 'publish',
+          topic: '$allauth/token',
+          payload: token,
+          qos: 1,
+          messageId: 1,
+          dup: false,
+          retain: false,
+        },
+        { protocolVersion: 5 },
+      )
+      const first = once(socket, 'data')
+      socket.write(packet)
+      await first
+      await until(
+        () =>
+          door.lines('session_reauthenticated').some(({ client_id }) => client_id === sub) ||
+          door.lines('session_ended').some(({ client_id }) => client_id === sub),
+        'a verdict',
+      )
+      ends.push(door.lines('session_ended').find(({ client_id }) => client_id === sub)?.['reason'])
+      socket.destroy()
+    }
+    expect(ends).toEqual([undefined, 'reauthentication_failed'])
   })
 
   test('also over wss', async () => {

@@ -179,7 +179,8 @@ function deviceClaims(
   const entitled = assertEntitled(found)
   return accessTokenClaims(cx, {
     ...own,
-    // mProxy learns of no certificate and would refuse the token; DPoP is the device's own wish.
+    // Good without the certificate, too: not every way to mProxy has TLS. DPoP is the device's own
+    // wish.
     cnf: cnf !== null && 'x5t#S256' in cnf ? null : cnf,
     ttl: rows?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
     reference: rows === undefined ? null : policyReference(rows),
