@@ -155,6 +155,7 @@ export class FromClient {
     if (alias !== 0) this.#clientAliases[alias] = topic
     if (isToken) {
       const token = scanner.buffer.subarray(view.payload, scanner.end)
+      view.forget()
       this.#replaceToken(token, true, () =>
         this.#state.toClient.insert(writeAck(PUBACK, packetId, SUCCESS)),
       )

@@ -90,6 +90,7 @@ export class Session implements SessionFacts {
   readonly closed: Promise<void>
   version: 0 | 4 | 5 = 0
   mqttClientId = ''
+  #assignedId: string | undefined
   #identity: Identity | undefined
 
   readonly #parts: SessionParts
@@ -216,6 +217,11 @@ export class Session implements SessionFacts {
     this.#greetBroker(connect, admission.identity, upstream, admission)
   }
 
+  #takeFromBroker = (chunk: Buffer): void => {
+    if (this.#phase === 'open') this.#relay?.takeFromBroker(chunk)
+    else if (this.#phase === 'connack') this.#takeConnack(chunk, this.#connect!, this.#identity!)
+  }
+
   #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, name: ClientName): void {
     const { limits } = this.#parts
     const { stream } = upstream
@@ -232,10 +238,8 @@ export class Session implements SessionFacts {
     stream.on('error', () => {})
     stream.once('close', () => this.#brokerClosed())
     stream.once('end', () => this.#brokerGone())
-    stream.on('data', (chunk: Buffer) => {
-      if (this.#phase === 'open') this.#relay?.takeFromBroker(chunk)
-      else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, name)
-    })
+    this.#assignedId = name.isAssigned ? name.clientId : undefined
+    stream.on('data', this.#takeFromBroker) // a closure would keep CONNECT, and the token in it
 
     this.#deadlines.clientKeepAlive = connect.keepAlive
     this.#deadlines.brokerKeepAlive = keepAliveFor(connect, limits)
@@ -245,7 +249,7 @@ export class Session implements SessionFacts {
     this.#toBroker.flush()
   }
 
-  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity, name: ClientName): void {
+  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity): void {
     this.#parts.events.bytesFromBroker(chunk.length)
     const scanner = this.#fromBroker!
     scanner.push(chunk)
@@ -257,15 +261,14 @@ export class Session implements SessionFacts {
     } else if (connack.code !== SUCCESS || connack.version !== connect.version) {
       this.#refuse('broker_refused', connackFromBroker(connack.code, connack.version))
     } else {
-      this.#open(connack, connect, identity, name)
+      this.#open(connack, connect, identity)
     }
   }
 
-  #open(connack: Connack, connect: Connect, identity: Identity, name: ClientName): void {
+  #open(connack: Connack, connect: Connect, identity: Identity): void {
     const { limits, events, now } = this.#parts
     const { version } = connect
-    const { clientId, isAssigned } = name
-    const terms = agree(connack, connect, limits, isAssigned ? clientId : undefined)
+    const terms = agree(connack, connect, limits, this.#assignedId)
     if (terms.serverKeepAlive !== undefined) {
       this.#deadlines.clientKeepAlive = terms.serverKeepAlive
       this.#deadlines.brokerKeepAlive = terms.serverKeepAlive

@@ -118,11 +118,13 @@ define(0x28, BYTE, CONNACK) // Wildcard Subscription Available
 define(0x29, BYTE, CONNACK) // Subscription Identifier Available
 define(0x2a, BYTE, CONNACK) // Shared Subscription Available
 
+const NOTHING = Buffer.alloc(0)
+
 /** Reads one property section after another into the same object. */
 export class Properties {
   /** First byte after the section, or 0. */
   end = 0
-  buffer: Buffer = Buffer.alloc(0)
+  buffer: Buffer = NOTHING
   #start = 0
   #seenLow = 0
   #seenHigh = 0
@@ -161,6 +163,13 @@ export class Properties {
       i = next
     }
     return 0
+  }
+
+  /** Lets go of the bytes that were read. */
+  forget(): void {
+    this.buffer = NOTHING
+    this.#seenLow = 0
+    this.#seenHigh = 0
   }
 
   has(id: number): boolean {

@@ -90,6 +90,11 @@ export class PublishView {
     return 0
   }
 
+  /** Lets go of the packet, which had a token in it. */
+  forget(): void {
+    this.#properties.forget()
+  }
+
   topic(scanner: Scanner): string {
     return scanner.buffer.toString('utf8', this.#topicStart, this.#topicStart + this.topicLength)
   }

@@ -175,4 +175,22 @@ export const DOOR: readonly Guard[] = [
     test: 'proxy-node/session/late_will',
     title: 'comes when the client asks for it',
   },
+  {
+    name: 'token-in-a-closure',
+    attack: 'a dump of memory that has the tokens of all sessions in it',
+    file: 'proxy-node/session/session.ts',
+    from: "stream.on('data', this.#takeFromBroker)",
+    to: "stream.on('data', (chunk) => connect && this.#takeFromBroker(chunk))",
+    test: 'proxy-node/session/token_memory',
+    title: 'of CONNECT with a Will',
+  },
+  {
+    name: 'token-of-the-last-packet',
+    attack: 'a token that stays in memory until its client sends something else',
+    file: 'proxy-node/wire/framing.ts',
+    from: '    this.buffer = NOTHING\n    this.#chunk = NOTHING',
+    to: '    this.#chunk = NOTHING',
+    test: 'proxy-node/session/token_memory',
+    title: 'of authentication data',
+  },
 ]
