@@ -53,6 +53,7 @@ import { RefusedPublishes } from './refused_publishes.ts'
 import { publishInShadow, subscribeInShadow } from './shadow.ts'
 import { STAMP_PREFIX } from './stamp.ts'
 import { IN_FLIGHT, PENDING, type SessionState, VERIFYING } from './state.ts'
+import { TopicMemory } from './topic_memory.ts'
 
 /** Filters that are judged between two looks at the clock. */
 const FILTERS_AT_ONCE = 16
@@ -71,6 +72,7 @@ export class FromClient {
   readonly #state: SessionState
   readonly #publish = new PublishView()
   readonly #ack = new AckView()
+  readonly #lastTopic = new TopicMemory<number>()
   #forwardsParts = false
   /** Topic of each alias as the client means it, and as the broker knows it. */
   readonly #clientAliases: (string | undefined)[] = []
@@ -126,7 +128,7 @@ export class FromClient {
     }
     const { alias, qos, packetId } = view
     let topic: string | undefined
-    if (view.topicLength > 0) topic = view.topic(scanner)
+    if (view.topicLength > 0) topic = view.topicBy(scanner, this.#lastTopic)
     else topic = this.#clientAliases[alias]
     if (topic === undefined) {
       this.#state.fail(PROTOCOL_ERROR) // MQTT 5.0 §3.3.2.3.4: an alias that was never set
@@ -139,9 +141,8 @@ export class FromClient {
     if (isToken) {
       code = SUCCESS
     } else {
-      const { acl } = this.#state.identity
       const { limits } = this.#state
-      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, limits)
+      code = this.#judgePublish(view, topic)
       if (limits.acl_mode === 'shadow') {
         const { retain, responseTopic } = view
         code = publishInShadow(this.#state, { topic, qos, retain, responseTopic }, code)
@@ -188,6 +189,21 @@ export class FromClient {
     }
     if (bytes) this.#state.toBroker.pass(bytes, 0, bytes.length, whole)
     else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, whole)
+  }
+
+  #judgePublish({ qos, retain, responseTopic }: PublishView, topic: string): number {
+    const { acl } = this.#state.identity
+    const { limits } = this.#state
+    const last = this.#lastTopic
+    if (responseTopic !== undefined || topic !== last.topic) {
+      return judgePublish(acl, topic, qos, retain, responseTopic, limits)
+    }
+    const kind = qos | (retain ? 4 : 0)
+    const known = last.recall(acl, kind)
+    if (known !== undefined) return known
+    const code = judgePublish(acl, topic, qos, retain, undefined, limits)
+    last.remember(acl, kind, code)
+    return code
   }
 
   /** More of a large PUBLISH, which goes the way of its head. */

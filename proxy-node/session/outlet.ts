@@ -32,6 +32,7 @@ export class Outlet {
     if (this.#run === buffer && this.#end === start) {
       this.#end = end
     } else {
+      if (this.#run !== null) this.#cork() // more than one write comes
       this.#writeRun()
       this.#run = buffer
       this.#start = start
@@ -54,12 +55,16 @@ export class Outlet {
       this.#waitingLength += packet.length
       return
     }
+    this.#cork()
     this.#writeRun()
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      this.stream.cork()
-    }
     this.#write(packet)
+  }
+
+  /** Writes of one turn go out together. */
+  #cork(): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    this.stream.cork()
   }
 
   /** Writes the bytes that were kept back. True when any were written since the last time. */

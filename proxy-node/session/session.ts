@@ -1,6 +1,6 @@
 // One client's connection from accept to close.
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
-//   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
+//   relay.ts: two pumps; from_client.ts, from_broker.ts: each packet judged (topic_memory.ts)
 //   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
 //   state.ts, subscriptions.ts, in_flight.ts: memory of both; outlet.ts: the way out
 //   ahead.ts: bytes before CONNACK; stamp.ts: the sender named; late_will.ts: delays of Wills

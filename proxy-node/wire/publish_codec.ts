@@ -124,6 +124,14 @@ export class PublishView {
     return packet
   }
 
+  /** The topic by a memory, which need not decode the same bytes again. */
+  topicBy(
+    scanner: Scanner,
+    memory: { read(buffer: Buffer, start: number, length: number): string },
+  ): string {
+    return memory.read(scanner.buffer, this.#topicStart, this.topicLength)
+  }
+
   isTopicText(scanner: Scanner): boolean {
     return isText(scanner.buffer, this.#topicStart, this.#topicStart + this.topicLength)
   }

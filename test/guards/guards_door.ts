@@ -193,4 +193,22 @@ export const DOOR: readonly Guard[] = [
     test: 'proxy-node/session/token_memory',
     title: 'of authentication data',
   },
+  {
+    name: 'verdict-of-other-rules',
+    attack: 'a topic that a narrower token forbids, published because it was allowed before',
+    file: 'proxy-node/session/topic_memory.ts',
+    from: 'this.#acl === acl && this.#kind === kind',
+    to: 'this.#kind === kind',
+    test: 'proxy-node/session/topic_memory',
+    title: 'a narrower token judges the topic of before anew',
+  },
+  {
+    name: 'verdict-of-another-kind',
+    attack: 'a retained message where the rules allow a live one alone',
+    file: 'proxy-node/session/topic_memory.ts',
+    from: 'this.#acl === acl && this.#kind === kind',
+    to: 'this.#acl === acl',
+    test: 'proxy-node/session/topic_memory',
+    title: 'a memory answers as the rules do',
+  },
 ]
