@@ -257,8 +257,9 @@ const TABLE = {
   MQTT_STALL_TIMEOUT: number(
     60,
     [1, 3600],
-    'seconds after which a client or broker that takes nothing, or stops in the middle of a ' +
-      'packet, is cut off',
+    'seconds after which a client or broker is cut off that is seen to take nothing (three times as ' +
+      'many while it still sends), or stops in the middle of a packet; and a broker that answers ' +
+      'no PINGREQ or SUBSCRIBE',
   ),
   MQTT_DENIED_PUBLISH: choice(
     ['acknowledge', 'close'],
