@@ -193,6 +193,17 @@ describe('bad tokens', () => {
     expect(order).toEqual(['other 0', 'same 0'])
     expect(await metric('mproxy_connects_delayed_total')).toBeGreaterThan(0)
   })
+
+  test('with made-up key ids wait too, although nobody can say yet that they are bad', async () => {
+    await start({ MQTT_REFUSED_CONNECTS_PER_ADDRESS: '4' })
+    const codes: unknown[] = []
+    for (let i = 0; i < 8; i++) {
+      const token = await issuer.mint({ header: { kid: `k${i}` } })
+      codes.push((await knock({ token, from: '127.0.0.2' })).code)
+    }
+    expect(codes).toEqual([0x86, ...Array(7).fill(0x88)])
+    expect(await metric('mproxy_connects_delayed_total')).toBeGreaterThan(0)
+  })
 })
 
 test('memory that is full lets nobody in, and /readyz says so', async () => {
