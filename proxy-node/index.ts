@@ -1,7 +1,8 @@
 // mProxy as a whole: from the environment to listeners, sessions, keys and metrics, and back down.
 // Owns start, stop and the exit codes.
 //   gate.ts: every decision about a client; config.ts: every variable of the environment
-//   session/: one connection; transport/: streams; wire/: packets; tokens/; operation/: metrics, log
+//   session/: one connection; transport/: streams; wire/: packets; tokens/: tokens and keys;
+//   operation/: metrics and log
 //
 // Run as a program it exits with 0 after a signal to stop, with 1 after an error that nobody
 // foresaw, with 2 for a configuration that it cannot run with. A second signal ends it at once.
