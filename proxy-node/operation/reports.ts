@@ -116,6 +116,20 @@ export function reportAcceptRefusals(metrics: Metrics, log: WriteLog): AcceptRef
   }
 }
 
+/** Counts each, with a line once a second at most, which names one of the addresses that wait. */
+export function reportDelays(metrics: Metrics, log: WriteLog): (source: string) => void {
+  let lineAt = Number.NEGATIVE_INFINITY
+  let unlogged = 0
+  return (source) => {
+    metrics.connectDelayed()
+    unlogged++
+    if (performance.now() - lineAt < 1000) return
+    log('connects_delayed', { remote: source, count: unlogged })
+    lineAt = performance.now()
+    unlogged = 0
+  }
+}
+
 /** A line for each time that the files of TLS were read anew, or kept as they were. */
 export function reportCertificates(metrics: Metrics, log: WriteLog): (reload: Reload) => void {
   return (reload) => {

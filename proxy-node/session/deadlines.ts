@@ -12,6 +12,11 @@ import {
 import type { Ending } from './events.ts'
 import type { Relay } from './relay.ts'
 
+/** Looks at a sink that takes nothing, within the time that it has. */
+const LOOKS = 4
+/** Times as long for a peer that takes nothing and still sends. */
+const STEPS = 3
+
 export class Deadlines {
   /** Seconds; 0: none. */
   clientKeepAlive = 0
@@ -30,7 +35,8 @@ export class Deadlines {
   /** Milliseconds until anything may be due. */
   untilNext(relay: Relay): number {
     const now = performance.now()
-    let next = Math.min(this.drains_at, now + this.#stall)
+    const isFull = relay.clientSink.isFull || relay.brokerSink.isFull
+    let next = Math.min(this.drains_at, now + (isFull ? this.#stall / LOOKS : this.#stall))
     if (this.clientKeepAlive > 0) {
       const lastHeard_at = relay.isClientPaused ? now : relay.heardFromClient_at
       next = Math.min(next, lastHeard_at + 1500 * this.clientKeepAlive)
@@ -38,6 +44,9 @@ export class Deadlines {
     if (this.brokerKeepAlive > 0) {
       const half = 500 * this.brokerKeepAlive
       next = Math.min(next, Math.max(relay.wroteToBroker_at, now - half / 2) + half)
+    }
+    for (const since of this.#waitsOf(relay, now)) {
+      if (since > 0) next = Math.min(next, since + this.#stall)
     }
     return Math.min(next - now, relay.identity.expires_at * 1000 - this.#now())
   }
@@ -50,9 +59,14 @@ export class Deadlines {
       return { reason: 'token_expired', code: MAXIMUM_CONNECT_TIME }
     }
     if (now >= this.drains_at) return { reason: 'draining', code: SERVER_SHUTTING_DOWN }
-    if (isStalled(relay.clientStuckSince)) return { reason: 'stalled', code: UNSPECIFIED }
-    // This includes a client that waits because its SUBSCRIBEs were not answered.
-    if (isStalled(relay.brokerStuckSince) || isStalled(relay.clientPausedSince)) {
+    // The systems on the way tell of progress in large steps: a peer that is heard gets more time.
+    const isStuck = (since: number, heard_at: number) =>
+      since > 0 && now - since >= this.#stall * (now - heard_at < this.#stall ? STEPS : 1)
+    if (isStuck(relay.clientSink.stuckSince, relay.heardFromClient_at)) {
+      return { reason: 'stalled', code: UNSPECIFIED }
+    }
+    const isBrokerStuck = isStuck(relay.brokerSink.stuckSince, relay.heardFromBroker_at)
+    if (isBrokerStuck || this.#waitsOf(relay, now).some(isStalled)) {
       return { reason: 'broker_lost', code: UNSPECIFIED }
     }
     if (!relay.isClientPaused) {
@@ -70,6 +84,27 @@ export class Deadlines {
       return { reason: 'broker_lost', code: UNSPECIFIED }
     }
     return null
+  }
+
+  /** Looks whether sinks that are full take anything. Called after each findEnd. */
+  lookAtSinks(relay: Relay): void {
+    const maxAge_ms = Math.min(this.#stall / (2 * LOOKS), 1000)
+    relay.clientSink.look(maxAge_ms)
+    relay.brokerSink.look(maxAge_ms)
+  }
+
+  /**
+   * Times since when the broker owes something: answers that the client waits for, the rest of a
+   * packet, PINGRESP. For the latter two any byte is an answer; it owes none while nobody reads it.
+   */
+  #waitsOf(relay: Relay, now: number): [number, number, number] {
+    const { clientWaitsSince, heardFromBroker_at, pingedSince, isBrokerPaused } = relay
+    if (isBrokerPaused) return [0, 0, 0]
+    return [
+      clientWaitsSince,
+      relay.isBrokerMidPacket ? heardFromBroker_at : 0,
+      pingedSince > 0 ? Math.min(Math.max(pingedSince, heardFromBroker_at), now) : 0,
+    ]
   }
 
   /** Says whether the broker has heard nothing for half its keep-alive. */

@@ -23,11 +23,13 @@ import { disconnectFromBroker, NOT_AUTHORIZED, SUCCESS } from '../wire/reason_co
 import { type SubscriptionType, withoutProperties } from '../wire/subscribe_codec.ts'
 import { deliverInShadow } from './shadow.ts'
 import { IN_FLIGHT, PENDING, type SessionState } from './state.ts'
+import { TopicMemory } from './topic_memory.ts'
 
 export class FromBroker {
   readonly #state: SessionState
   readonly #delivery = new PublishView()
   readonly #ack = new AckView()
+  readonly #lastTopic = new TopicMemory<boolean>()
   #deliversParts = false
   /** Acknowledgement of a refused delivery whose bytes are still coming. */
   #dueAck: { qos: Qos; packetId: number } | null = null
@@ -73,10 +75,7 @@ export class FromBroker {
         }
         return
       case PINGRESP:
-        if (this.#state.ownPings > 0) {
-          this.#state.ownPings--
-          return
-        }
+        if (this.#state.pings.answer()) return
         break
       case DISCONNECT: {
         const code = scanner.end > scanner.body ? scanner.buffer[scanner.body]! : SUCCESS
@@ -107,9 +106,7 @@ export class FromBroker {
       return
     }
     const { qos, packetId } = view
-    // Bytes that are no text would be judged as another topic than the one delivered.
-    let allowed =
-      view.isTopicText(scanner) && judgeDelivery(this.#state.identity.acl, view.topic(scanner))
+    let allowed = this.#judge(scanner)
     if (!allowed && this.#state.limits.acl_mode === 'shadow' && view.isTopicText(scanner)) {
       allowed = deliverInShadow(this.#state, view.topic(scanner), view)
     }
@@ -123,7 +120,11 @@ export class FromBroker {
     }
     this.#state.counts.deliveries_refused++
     this.#state.events.deliveryDenied()
-    const { agreement, limits, version } = this.#state
+    const { agreement, limits, version, counts } = this.#state
+    // The topic is one that the client may not know, and with `deliver` each is a matter of course.
+    if (limits.partial_filters === 'refuse') {
+      this.#state.events.refused(counts, 'delivery_refused', '', NOT_AUTHORIZED)
+    }
     if (agreement.isResumed && limits.denied_resumed_delivery === 'clean' && version === 5) {
       this.#state.control.end('delivery_denied', NOT_AUTHORIZED, true)
       return
@@ -131,6 +132,17 @@ export class FromBroker {
     if (qos === 0) return
     if (whole) this.#state.refusedDeliveries.refuse(qos, packetId)
     else this.#dueAck = { qos, packetId }
+  }
+
+  #judge(scanner: Scanner): boolean {
+    const { acl } = this.#state.identity
+    const topic = this.#delivery.topicBy(scanner, this.#lastTopic)
+    const known = this.#lastTopic.recall(acl, 0)
+    if (known !== undefined) return known
+    // Bytes that are no text would be judged as another topic than the one delivered.
+    const allowed = this.#delivery.isTopicText(scanner) && judgeDelivery(acl, topic)
+    this.#lastTopic.remember(acl, 0, allowed)
+    return allowed
   }
 
   /** More of a large PUBLISH, which goes the way of its head. */

@@ -31,6 +31,7 @@ import {
 } from '../wire/framing.ts'
 import { AckView, PublishView, writeWithTopic } from '../wire/publish_codec.ts'
 import {
+  DISCONNECT_WITH_WILL,
   MALFORMED,
   NOT_AUTHORIZED,
   PROTOCOL_ERROR,
@@ -47,10 +48,12 @@ import {
   writeAllowed,
   writeAnswer,
 } from '../wire/subscribe_codec.ts'
+import { writeLateWill } from './late_will.ts'
 import { RefusedPublishes } from './refused_publishes.ts'
 import { publishInShadow, subscribeInShadow } from './shadow.ts'
 import { STAMP_PREFIX } from './stamp.ts'
 import { IN_FLIGHT, PENDING, type SessionState, VERIFYING } from './state.ts'
+import { TopicMemory } from './topic_memory.ts'
 
 /** Filters that are judged between two looks at the clock. */
 const FILTERS_AT_ONCE = 16
@@ -69,6 +72,7 @@ export class FromClient {
   readonly #state: SessionState
   readonly #publish = new PublishView()
   readonly #ack = new AckView()
+  readonly #lastTopic = new TopicMemory<number>()
   #forwardsParts = false
   /** Topic of each alias as the client means it, and as the broker knows it. */
   readonly #clientAliases: (string | undefined)[] = []
@@ -104,8 +108,7 @@ export class FromClient {
         this.#subscribe(scanner, type)
         break
       case PINGREQ:
-        if (scanner.end !== scanner.body) this.#state.fail(MALFORMED)
-        else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
+        this.#ping(scanner)
         break
       case DISCONNECT:
         this.#disconnect(scanner)
@@ -125,7 +128,7 @@ export class FromClient {
     }
     const { alias, qos, packetId } = view
     let topic: string | undefined
-    if (view.topicLength > 0) topic = view.topic(scanner)
+    if (view.topicLength > 0) topic = view.topicBy(scanner, this.#lastTopic)
     else topic = this.#clientAliases[alias]
     if (topic === undefined) {
       this.#state.fail(PROTOCOL_ERROR) // MQTT 5.0 §3.3.2.3.4: an alias that was never set
@@ -138,9 +141,8 @@ export class FromClient {
     if (isToken) {
       code = SUCCESS
     } else {
-      const { acl } = this.#state.identity
       const { limits } = this.#state
-      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, limits)
+      code = this.#judgePublish(view, topic)
       if (limits.acl_mode === 'shadow') {
         const { retain, responseTopic } = view
         code = publishInShadow(this.#state, { topic, qos, retain, responseTopic }, code)
@@ -154,6 +156,7 @@ export class FromClient {
     if (alias !== 0) this.#clientAliases[alias] = topic
     if (isToken) {
       const token = scanner.buffer.subarray(view.payload, scanner.end)
+      view.forget()
       this.#replaceToken(token, true, () =>
         this.#state.toClient.insert(writeAck(PUBACK, packetId, SUCCESS)),
       )
@@ -173,6 +176,7 @@ export class FromClient {
     }
     if (code === SUCCESS && alias !== 0) this.#brokerAliases[alias] = topic
     if (code !== SUCCESS) {
+      this.#state.events.refused(this.#state.counts, 'publish_refused', topic, code)
       this.#refusedPublishes.refuse(qos, packetId, code)
       return
     }
@@ -188,10 +192,34 @@ export class FromClient {
     else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, whole)
   }
 
+  #judgePublish({ qos, retain, responseTopic }: PublishView, topic: string): number {
+    const { acl } = this.#state.identity
+    const { limits } = this.#state
+    const last = this.#lastTopic
+    if (responseTopic !== undefined || topic !== last.topic) {
+      return judgePublish(acl, topic, qos, retain, responseTopic, limits)
+    }
+    const kind = qos | (retain ? 4 : 0)
+    const known = last.recall(acl, kind)
+    if (known !== undefined) return known
+    const code = judgePublish(acl, topic, qos, retain, undefined, limits)
+    last.remember(acl, kind, code)
+    return code
+  }
+
   /** More of a large PUBLISH, which goes the way of its head. */
   passPart(scanner: Scanner): void {
     if (!this.#forwardsParts) return
     this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, scanner.last)
+  }
+
+  #ping(scanner: Scanner): void {
+    if (scanner.end !== scanner.body) {
+      this.#state.fail(MALFORMED)
+      return
+    }
+    this.#state.pings.ask()
+    this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
   }
 
   /** More waits unread until the broker has answered some. */
@@ -288,6 +316,9 @@ export class FromClient {
     for (let i = 0; i < codes.length; i++) {
       if (codes[i] === 0) continue
       refused++
+      if (type === SUBSCRIBE) {
+        this.#state.events.refused(this.#state.counts, 'subscribe_refused', filters[i]!, codes[i]!)
+      }
       if (this.#state.version === 4) codes[i] = SUBACK_FAILURE_3
     }
     if (type === SUBSCRIBE) {
@@ -314,7 +345,8 @@ export class FromClient {
     // Asking again will not get it, and others wait for the answer.
     this.#refusals ??= new MinuteAllowance()
     const most = this.#state.limits.refused_filters_per_minute
-    if (!this.#refusals.take(refused, most)) this.#state.fail(QUOTA_EXCEEDED)
+    if (this.#refusals.take(refused, most)) return
+    this.#state.control.end('too_many_refused_filters', QUOTA_EXCEEDED)
   }
 
   #disconnect(scanner: Scanner): void {
@@ -327,6 +359,14 @@ export class FromClient {
     if (disconnect !== null && 'fault' in disconnect) {
       this.#state.fail(disconnect.fault)
       return
+    }
+    const { buffer, body, end } = scanner
+    const asksForWill = end > body && buffer[body] === DISCONNECT_WITH_WILL
+    const lateWill = asksForWill ? writeLateWill(this.#state) : null
+    if (lateWill !== null) {
+      this.#state.toBroker.insert(lateWill)
+      buffer[body] = SUCCESS
+      if (disconnect !== null) disconnect[2] = SUCCESS
     }
     if (disconnect !== null) this.#state.toBroker.pass(disconnect, 0, disconnect.length, true)
     else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
@@ -366,7 +406,7 @@ export class FromClient {
     }
     this.#verifications ??= new MinuteAllowance()
     if (!this.#verifications.take(1, this.#state.limits.reauthentications_per_minute)) {
-      this.#state.fail(QUOTA_EXCEEDED)
+      this.#state.control.end('too_many_tokens', QUOTA_EXCEEDED)
       return
     }
     this.#state.flow.block(VERIFYING)

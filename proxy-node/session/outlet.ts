@@ -1,11 +1,11 @@
 // The way out to one peer: passes on bytes of the other peer, in runs as long as possible, and puts
 // packets of mProxy in between, only where one packet ends and the next begins.
 
-import type { Duplex } from 'node:stream'
+import type { PeerStream } from '../transport/send_queue.ts'
 import { NEVER } from '../wire/connect_codec.ts'
 
 export class Outlet {
-  readonly stream: Duplex
+  readonly stream: PeerStream
   /** The largest packet that the peer takes [MQTT-3.1.2-24]. */
   packetMaximum = NEVER
   #run: Buffer | null = null
@@ -18,7 +18,7 @@ export class Outlet {
   #isCorked = false
   #wrote = false
 
-  constructor(stream: Duplex) {
+  constructor(stream: PeerStream) {
     this.stream = stream
   }
 
@@ -32,6 +32,7 @@ export class Outlet {
     if (this.#run === buffer && this.#end === start) {
       this.#end = end
     } else {
+      if (this.#run !== null) this.#cork() // more than one write comes
       this.#writeRun()
       this.#run = buffer
       this.#start = start
@@ -54,12 +55,16 @@ export class Outlet {
       this.#waitingLength += packet.length
       return
     }
+    this.#cork()
     this.#writeRun()
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      this.stream.cork()
-    }
     this.#write(packet)
+  }
+
+  /** Writes of one turn go out together. */
+  #cork(): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    this.stream.cork()
   }
 
   /** Writes the bytes that were kept back. True when any were written since the last time. */

@@ -5,20 +5,27 @@
 import { type Pace, paceOf } from '../shares/pace.ts'
 import { isTurnSpent, putOff } from '../shares/turns.ts'
 import type { Identity } from '../tokens/verifier.ts'
+import { Sink } from '../transport/sink.ts'
 import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/framing.ts'
 import { FromBroker } from './from_broker.ts'
 import { FromClient } from './from_client.ts'
+import { writeLateWill } from './late_will.ts'
 import type { Outlet } from './outlet.ts'
 import {
   type Agreement,
   type Flow,
+  IN_FLIGHT,
   PACED,
+  PENDING,
   PUT_OFF,
   type SessionControl,
   SessionState,
   SINK_FULL,
   type Ways,
 } from './state.ts'
+
+/** Reasons of a client's pause that only an answer of the broker ends. */
+const AWAITS_BROKER = PENDING | IN_FLIGHT
 
 /** Packets, or what costs as much, after which it is asked whether the turn is spent. */
 const WORK_UNITS = 64
@@ -31,11 +38,11 @@ export class Relay implements Flow {
   /** Monotonic ms of the client's last bytes, and of the last bytes to the broker. */
   heardFromClient_at: number
   wroteToBroker_at: number
-  /** Monotonic ms since when a sink takes nothing, or 0. */
-  clientStuckSince = 0
-  brokerStuckSince = 0
-  /** Monotonic ms since when the client is not read for others' sake, not for its own, or 0. */
-  clientPausedSince = 0
+  heardFromBroker_at: number
+  /** Monotonic ms since when the client waits for an answer of the broker, or 0. */
+  clientWaitsSince = 0
+  readonly clientSink: Sink
+  readonly brokerSink: Sink
 
   readonly #state: SessionState
   readonly #clientScanner: Scanner
@@ -66,8 +73,11 @@ export class Relay implements Flow {
     this.#fromBroker = new FromBroker(this.#state)
     this.#toClient = ways.toClient
     this.#toBroker = ways.toBroker
+    this.clientSink = new Sink(ways.toClient.stream)
+    this.brokerSink = new Sink(ways.toBroker.stream)
     this.#pace = paceOf(ways.limits)
     this.heardFromClient_at = this.wroteToBroker_at = performance.now()
+    this.heardFromBroker_at = this.heardFromClient_at
   }
 
   get identity(): Identity {
@@ -115,14 +125,30 @@ export class Relay implements Flow {
     return this.#clientScanner.isMidPacket
   }
 
+  get isBrokerMidPacket(): boolean {
+    return this.#brokerScanner.isMidPacket
+  }
+
   get awaitsPing(): boolean {
-    return this.#state.ownPings > 0
+    return this.#state.pings.own > 0
+  }
+
+  /** Monotonic ms of the first PINGREQ, of whomever, that the broker has not answered, or 0. */
+  get pingedSince(): number {
+    return this.#state.pings.since
+  }
+
+  /** The Will, where the broker would publish it too late, so that it has to go out now. */
+  get lateWill(): Buffer | null {
+    return writeLateWill(this.#state)
   }
 
   /** Shows the broker that the session lives, though nothing of the client reaches it. */
   ping(): void {
-    if (this.#state.ownPings > 0 || this.#toBroker.isMidPacket) return
-    this.#state.ownPings++
+    const { pings } = this.#state
+    if (pings.own > 0 || this.#toBroker.isMidPacket) return
+    pings.own++
+    pings.ask()
     this.#toBroker.insert(PING_REQUEST)
     this.#flush()
   }
@@ -146,6 +172,7 @@ export class Relay implements Flow {
 
   takeFromBroker(chunk: Buffer): void {
     if (this.#state.isOver) return
+    this.heardFromBroker_at = performance.now()
     this.#state.events.bytesFromBroker(chunk.length)
     this.#brokerScanner.push(chunk)
     this.pumpBroker()
@@ -243,11 +270,10 @@ export class Relay implements Flow {
   watchSinks(): void {
     if (this.#state.isOver) return
     const { buffer_high_water: high } = this.#state.limits
-    const now = performance.now()
     const clientFull = this.#toClient.isFull(high)
     const brokerFull = this.#toBroker.isFull(high)
-    this.clientStuckSince = clientFull ? this.clientStuckSince || now : 0
-    this.brokerStuckSince = brokerFull ? this.brokerStuckSince || now : 0
+    this.clientSink.note(clientFull)
+    this.brokerSink.note(brokerFull)
     // Each pump also answers its own source. Answers have more room than bytes that are passed on,
     // so that a slow reader can still acknowledge, but not room without end.
     const room = 2 * high + 65_536
@@ -266,6 +292,11 @@ export class Relay implements Flow {
     const was = this.#brokerBlocked
     this.#brokerBlocked &= ~reason
     if (was === 0 || this.#brokerBlocked !== 0) return
+    // The broker was not silent, it was not read.
+    this.heardFromBroker_at = performance.now()
+    if (reason === SINK_FULL && this.clientWaitsSince > 0) {
+      this.clientWaitsSince = this.heardFromBroker_at
+    }
     this.pumpBroker()
     if (this.#brokerBlocked === 0 && !this.#state.isOver) this.#toBroker.stream.resume()
   }
@@ -282,14 +313,14 @@ export class Relay implements Flow {
   #blockClient(reason: number): void {
     if ((this.#clientBlocked & reason) === 0) this.#state.events.clientPaused(reason)
     this.#clientBlocked |= reason
-    if (reason !== PACED) this.clientPausedSince ||= performance.now()
+    if ((reason & AWAITS_BROKER) !== 0) this.clientWaitsSince ||= performance.now()
     this.#toClient.stream.pause()
   }
 
   #unblockClient(reason: number): void {
     const was = this.#clientBlocked
     this.#clientBlocked &= ~reason
-    if ((this.#clientBlocked & ~PACED) === 0) this.clientPausedSince = 0
+    if ((this.#clientBlocked & AWAITS_BROKER) === 0) this.clientWaitsSince = 0
     if (was === 0 || this.#clientBlocked !== 0) return
     // The client was not silent, it was not read.
     this.heardFromClient_at = performance.now()

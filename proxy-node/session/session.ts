@@ -1,9 +1,9 @@
 // One client's connection from accept to close.
 //   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
-//   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
+//   relay.ts: two pumps; from_client.ts, from_broker.ts: each packet judged (topic_memory.ts)
 //   refused_publishes.ts, refused_deliveries.ts: answers to what a token forbids, or shadow.ts
-//   state.ts, subscriptions.ts, in_flight.ts: memory of both directions; outlet.ts: the way out
-//   ahead.ts: bytes before CONNACK; closing.ts: last bytes to a peer; stamp.ts: the sender named
+//   state.ts, subscriptions.ts, in_flight.ts: memory of both; outlet.ts: the way out
+//   ahead.ts: bytes before CONNACK; stamp.ts: the sender named; late_will.ts: delays of Wills
 //   terms.ts: terms of both; deadlines.ts, alarm.ts: what is due; events.ts: what others hear
 // Leaves decisions to gate.ts, how much is done at once to shares/, bytes to wire/, tokens to
 // tokens/, streams to transport/, log lines and numbers to operation/, which hears of a session
@@ -12,6 +12,7 @@
 import type { Withdrawal } from '../tokens/status_lists.ts'
 import type { Identity } from '../tokens/verifier.ts'
 import type { Arrival, ByteStream } from '../transport/byte_stream.ts'
+import { closeInTime } from '../transport/closing.ts'
 import type { Dial, Upstream } from '../transport/upstream.ts'
 import {
   type Connack,
@@ -19,7 +20,6 @@ import {
   readConnack,
   readConnect,
   writeConnack,
-  writeConnect,
 } from '../wire/connect_codec.ts'
 import { DISCONNECT_3, writeDisconnect5, writeFarewell5 } from '../wire/disconnect_codec.ts'
 import {
@@ -54,7 +54,6 @@ import {
 } from './admission.ts'
 import { Ahead } from './ahead.ts'
 import { Alarm } from './alarm.ts'
-import { closeInTime } from './closing.ts'
 import { Deadlines } from './deadlines.ts'
 import {
   type ConnectRefusal,
@@ -65,7 +64,7 @@ import {
 } from './events.ts'
 import { Outlet } from './outlet.ts'
 import { Relay } from './relay.ts'
-import { agree, agreementOf, keepAliveFor, sessionExpiryFor } from './terms.ts'
+import { agree, agreementOf, keepAliveFor, writeConnectFor } from './terms.ts'
 
 type Phase = 'connect' | 'verify' | 'dial' | 'connack' | 'open' | 'over'
 
@@ -91,6 +90,7 @@ export class Session implements SessionFacts {
   readonly closed: Promise<void>
   version: 0 | 4 | 5 = 0
   mqttClientId = ''
+  #assignedId: string | undefined
   #identity: Identity | undefined
 
   readonly #parts: SessionParts
@@ -217,6 +217,11 @@ export class Session implements SessionFacts {
     this.#greetBroker(connect, admission.identity, upstream, admission)
   }
 
+  #takeFromBroker = (chunk: Buffer): void => {
+    if (this.#phase === 'open') this.#relay?.takeFromBroker(chunk)
+    else if (this.#phase === 'connack') this.#takeConnack(chunk, this.#connect!, this.#identity!)
+  }
+
   #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, name: ClientName): void {
     const { limits } = this.#parts
     const { stream } = upstream
@@ -233,27 +238,18 @@ export class Session implements SessionFacts {
     stream.on('error', () => {})
     stream.once('close', () => this.#brokerClosed())
     stream.once('end', () => this.#brokerGone())
-    stream.on('data', (chunk: Buffer) => {
-      if (this.#phase === 'open') this.#relay?.takeFromBroker(chunk)
-      else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, name)
-    })
+    this.#assignedId = name.isAssigned ? name.clientId : undefined
+    stream.on('data', this.#takeFromBroker) // a closure would keep CONNECT, and the token in it
 
     this.#deadlines.clientKeepAlive = connect.keepAlive
     this.#deadlines.brokerKeepAlive = keepAliveFor(connect, limits)
-    this.#toBroker.insert(
-      writeConnect(connect, {
-        clientId: this.mqttClientId,
-        username: upstream.username ?? identity.principal,
-        password: upstream.password,
-        clean: connect.clean || upstream.beginsAnew === true,
-        keepAlive: this.#deadlines.brokerKeepAlive,
-        sessionExpiry: sessionExpiryFor(connect, limits),
-      }),
-    )
+    const now_s = this.#parts.now() / 1000
+    const packet = writeConnectFor(connect, identity, upstream, this.mqttClientId, limits, now_s)
+    this.#toBroker.insert(packet)
     this.#toBroker.flush()
   }
 
-  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity, name: ClientName): void {
+  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity): void {
     this.#parts.events.bytesFromBroker(chunk.length)
     const scanner = this.#fromBroker!
     scanner.push(chunk)
@@ -265,15 +261,14 @@ export class Session implements SessionFacts {
     } else if (connack.code !== SUCCESS || connack.version !== connect.version) {
       this.#refuse('broker_refused', connackFromBroker(connack.code, connack.version))
     } else {
-      this.#open(connack, connect, identity, name)
+      this.#open(connack, connect, identity)
     }
   }
 
-  #open(connack: Connack, connect: Connect, identity: Identity, name: ClientName): void {
-    const { limits, events } = this.#parts
+  #open(connack: Connack, connect: Connect, identity: Identity): void {
+    const { limits, events, now } = this.#parts
     const { version } = connect
-    const { clientId, isAssigned } = name
-    const terms = agree(connack, connect, limits, isAssigned ? clientId : undefined)
+    const terms = agree(connack, connect, limits, this.#assignedId)
     if (terms.serverKeepAlive !== undefined) {
       this.#deadlines.clientKeepAlive = terms.serverKeepAlive
       this.#deadlines.brokerKeepAlive = terms.serverKeepAlive
@@ -294,9 +289,10 @@ export class Session implements SessionFacts {
     const fromBroker = this.#fromBroker!
     fromBroker.turnTo(FROM_BROKER[version], PACKET_LIMIT, whole, packet_max)
 
+    const { counts } = this
     const relay = new Relay(
       { fromClient, fromBroker },
-      { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events, counts: this.counts },
+      { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events, counts, now },
       agreementOf(connect, connack, terms, this.mqttClientId),
       identity,
       {
@@ -350,6 +346,7 @@ export class Session implements SessionFacts {
       const due = this.#deadlines.findEnd(relay)
       if (due) this.#end(due.reason, due.code)
       else if (this.#deadlines.isPingDue(relay)) relay.ping()
+      this.#deadlines.lookAtSinks(relay)
     } else if (performance.now() >= this.#deadline_at) {
       this.#giveUp()
     }
@@ -394,15 +391,20 @@ export class Session implements SessionFacts {
     if (this.#phase !== 'open') return
     const toClient = this.#toClient
     const toBroker = this.#toBroker!
+    const lateWill = reason === 'client_disconnect' ? null : this.#relay!.lateWill
     this.#finish()
     // While half a PUBLISH is out there is no place for another packet: the outlet keeps it.
     if (suppressWill) {
       // [MQTT-3.14.4-3]; and no message is kept for a client that may not have it.
       toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : DISCONNECT_3)
+    } else if (lateWill !== null) {
+      toBroker.insert(lateWill)
+      toBroker.insert(writeDisconnect5(SUCCESS))
     }
     const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
     const server = reason === 'draining' ? this.#parts.limits.server_reference : undefined
-    if (this.version === 5 && isDue) toClient.insert(writeFarewell5(code, server))
+    const most = toClient.packetMaximum
+    if (this.version === 5 && isDue) toClient.insert(writeFarewell5(code, server, most))
     toClient.flush()
     toBroker.flush()
     this.#close(this.#client)

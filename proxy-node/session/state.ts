@@ -4,7 +4,7 @@
 import type { SessionLimits } from '../config.ts'
 import type { Judged } from '../gate.ts'
 import type { Identity, Verification } from '../tokens/verifier.ts'
-import type { Will } from '../wire/connect_codec.ts'
+import type { DelayedWill, Will } from '../wire/connect_codec.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
 import type { Ending, SessionCounts, SessionEvents } from './events.ts'
 import { InFlight } from './in_flight.ts'
@@ -21,6 +21,7 @@ export type Agreement = {
   isResumed: boolean
   username: string | undefined
   will: Will | undefined
+  delayedWill: DelayedWill | undefined
   /** Seconds, as the client asked for it. */
   sessionExpiry: number
   authenticationMethod: string | undefined
@@ -57,12 +58,36 @@ export type Flow = {
   putOff(goOn: () => boolean): void
 }
 
+/** PINGREQ packets that the broker has not answered. */
+export class Pings {
+  /** Those of mProxy, whose answers the client must not see. */
+  own = 0
+  /** Monotonic ms of the oldest, or 0. */
+  since = 0
+  #count = 0
+
+  ask(): void {
+    if (this.#count++ === 0) this.since = performance.now()
+  }
+
+  /** Says whether this answer is for mProxy. */
+  answer(): boolean {
+    this.#count = Math.max(0, this.#count - 1)
+    this.since = this.#count === 0 ? 0 : performance.now()
+    if (this.own === 0) return false
+    this.own--
+    return true
+  }
+}
+
 export type Ways = {
   toClient: Outlet
   toBroker: Outlet
   limits: SessionLimits
   events: SessionEvents
   counts: SessionCounts
+  /** Epoch milliseconds. */
+  now: () => number
 }
 
 export class SessionState {
@@ -77,16 +102,16 @@ export class SessionState {
   readonly limits: SessionLimits
   readonly events: SessionEvents
   readonly counts: SessionCounts
+  readonly now: () => number
   /** Ids of the client's PUBLISH packets that the broker has not finished with. */
   readonly inFlight = new InFlight()
   /** The client is not read, since the broker has so many of them to answer. */
   isInFlightFull = false
   readonly subscriptions = new Subscriptions()
   readonly refusedDeliveries: RefusedDeliveries
+  readonly pings = new Pings()
   /** The user property that goes onto each PUBLISH of the client, if any. */
   readonly stamp: Buffer | null
-  /** PINGREQ packets of mProxy that the broker has not answered. */
-  ownPings = 0
 
   constructor(
     ways: Ways,
@@ -105,6 +130,7 @@ export class SessionState {
     this.limits = ways.limits
     this.events = ways.events
     this.counts = ways.counts
+    this.now = ways.now
     this.stamp = stampFor(identity, agreement.version, ways.limits)
     this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
   }

@@ -2,7 +2,15 @@
 // broker's CONNACK. Pure; limits come from config.ts, packets are written by wire/connect_codec.ts.
 
 import type { SessionLimits } from '../config.ts'
-import { type Connack, type Connect, NEVER, type StatedTerms } from '../wire/connect_codec.ts'
+import type { Identity } from '../tokens/verifier.ts'
+import type { Upstream } from '../transport/upstream.ts'
+import {
+  type Connack,
+  type Connect,
+  NEVER,
+  type StatedTerms,
+  writeConnect,
+} from '../wire/connect_codec.ts'
 import { PACKET_LIMIT } from '../wire/framing.ts'
 import {
   MAXIMUM_PACKET_SIZE,
@@ -10,14 +18,26 @@ import {
   SESSION_EXPIRY_INTERVAL,
   TOPIC_ALIAS_MAXIMUM,
 } from '../wire/properties.ts'
+import { boundWillDelay, keepDelayedWill } from './late_will.ts'
 import type { Agreement } from './state.ts'
 
 const NOTHING = Buffer.alloc(0)
 
 type Caps = Pick<
   SessionLimits,
-  'keepalive_max_s' | 'session_expiry_max_s' | 'packet_max' | 'topic_alias_max'
+  | 'keepalive_max_s'
+  | 'session_expiry_max_s'
+  | 'packet_max'
+  | 'topic_alias_max'
+  | 'identity_properties'
 >
+
+/** The longest name of a sender, with its key and the growth of lengths (stamp.ts). */
+const STAMP_MAX = 320
+
+/** Bytes by which a PUBLISH may grow on its way; a broker of tiny packets has no room for them. */
+const roomOfStamp = (most: number, { identity_properties }: Caps): number =>
+  identity_properties === 'on' && most > 2 * STAMP_MAX ? STAMP_MAX : 0
 
 /** Seconds for the broker, and for an MQTT 5 client too if they are not its own. */
 export function keepAliveFor({ keepAlive }: Connect, { keepalive_max_s: most }: Caps): number {
@@ -26,6 +46,26 @@ export function keepAliveFor({ keepAlive }: Connect, { keepalive_max_s: most }: 
 
 export function sessionExpiryFor({ sessionExpiry }: Connect, caps: Caps): number {
   return Math.min(sessionExpiry, caps.session_expiry_max_s ?? NEVER)
+}
+
+/** The CONNECT for the broker. Its Will comes no later than the token allows. */
+export function writeConnectFor(
+  connect: Connect,
+  identity: Identity,
+  { username, password, beginsAnew }: Upstream,
+  clientId: string,
+  caps: Caps,
+  now_s: number,
+): Buffer {
+  boundWillDelay(connect, identity.expires_at - now_s)
+  return writeConnect(connect, {
+    clientId,
+    username: username ?? identity.principal,
+    password,
+    clean: connect.clean || beginsAnew === true,
+    keepAlive: keepAliveFor(connect, caps),
+    sessionExpiry: sessionExpiryFor(connect, caps),
+  })
 }
 
 /** `brokerPacketMaximum` is the largest packet that the broker takes. */
@@ -58,7 +98,10 @@ export function agree(
       (is5 ? properties.uint32(SESSION_EXPIRY_INTERVAL) : undefined) ??
       (isCapped ? sessionExpiry : undefined),
     serverKeepAlive,
-    maximumPacketSize: Math.min(brokerPacketMaximum, caps.packet_max),
+    maximumPacketSize: Math.min(
+      brokerPacketMaximum - roomOfStamp(brokerPacketMaximum, caps),
+      caps.packet_max,
+    ),
     brokerPacketMaximum,
     topicAliasMaximum: Math.min(brokerAliases, caps.topic_alias_max),
   }
@@ -78,6 +121,7 @@ export function agreementOf(
     isResumed: sessionPresent,
     username,
     will: will && { ...will, bytes: NOTHING },
+    delayedWill: keepDelayedWill(connect),
     sessionExpiry,
     authenticationMethod,
     topicAliasMaximum: terms.topicAliasMaximum,

@@ -1,13 +1,13 @@
 // The client's side of a connection, as a listener hands it to the session that it opens.
 
-import type { Duplex } from 'node:stream'
 import type { ConnectionEnds } from './proxy_header.ts'
+import type { PeerStream } from './send_queue.ts'
 
 /**
  * A net.Socket, a tls.TLSSocket, or the stream that `createWebSocketStream` of `ws` makes. A Duplex
  * already has backpressure in both directions, so no adapter stands between.
  */
-export type ByteStream = Duplex & { readonly remoteAddress?: string | undefined }
+export type ByteStream = PeerStream
 
 /** Facts about a connection from accept on. */
 export type Arrival = {

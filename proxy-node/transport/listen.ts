@@ -3,7 +3,8 @@
 //   certificates.ts: TLS at the doors; watched_files.ts: files that are read anew when they change
 //   peers.ts, proxy_header.ts: balancers that tell who the client is; arrivals.ts: before a session
 //   upstream.ts: the brokers of MQTT_UPSTREAM, broker_socket.ts: one connection to one of them
-//   byte_stream.ts: the type that a session is opened on
+//   byte_stream.ts: the type that a session is opened on; closing.ts: the last bytes
+//   sink.ts: since when a peer takes nothing; send_queue.ts: bytes that it has not acknowledged
 // Leaves everything that is said on a stream to session/. Room for connections is counted over all
 // listeners, and for one address.
 

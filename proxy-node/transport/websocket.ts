@@ -121,6 +121,8 @@ function openWebSocket(webSocket: WebSocket, socket: Socket, options: WebSocketO
     if (!isBinary) stream.destroy() // [MQTT-6.0.0-1]
   })
   const stream = createWebSocketStream(webSocket, { highWaterMark: options.bufferSize })
+  const { remoteAddress, remotePort, localPort } = socket
+  Object.assign(stream, { remoteAddress, remotePort, localPort })
   // The session listens too; this one stays, because a broken frame may come after its end.
   stream.on('error', () => {})
   const session = options.openSession(stream, socket)

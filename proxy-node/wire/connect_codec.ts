@@ -48,6 +48,12 @@ export type Will = {
   bytes: Buffer
 }
 
+/** A Will with a delay, as the broker has it. */
+export type DelayedWill = Pick<Will, 'bytes' | 'qos' | 'retain'> & {
+  /** Seconds. */
+  delay: number
+}
+
 export type Connect = {
   version: 4 | 5
   /** Clean Session, or Clean Start. */

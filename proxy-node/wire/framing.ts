@@ -164,6 +164,8 @@ export class Scanner {
   }
 
   #more(): number {
+    // A packet that was read may have had a token in it.
+    this.buffer = NOTHING
     this.#chunk = NOTHING
     this.#at = 0
     return MORE

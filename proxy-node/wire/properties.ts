@@ -33,6 +33,7 @@ export const SERVER_KEEP_ALIVE = 0x13
 export const AUTHENTICATION_METHOD = 0x15
 export const AUTHENTICATION_DATA = 0x16
 export const REQUEST_PROBLEM_INFORMATION = 0x17
+export const WILL_DELAY_INTERVAL = 0x18
 export const REQUEST_RESPONSE_INFORMATION = 0x19
 export const SERVER_REFERENCE = 0x1c
 export const REASON_STRING = 0x1f
@@ -72,7 +73,7 @@ define(SERVER_KEEP_ALIVE, UINT16, CONNACK)
 define(AUTHENTICATION_METHOD, TEXT, CONNECT, CONNACK, AUTH)
 define(AUTHENTICATION_DATA, BINARY, CONNECT, CONNACK, AUTH)
 define(REQUEST_PROBLEM_INFORMATION, BYTE, CONNECT)
-define(0x18, UINT32, WILL) // Will Delay Interval
+define(WILL_DELAY_INTERVAL, UINT32, WILL)
 define(REQUEST_RESPONSE_INFORMATION, BYTE, CONNECT)
 define(0x1a, TEXT, CONNACK) // Response Information
 define(SERVER_REFERENCE, TEXT, CONNACK, DISCONNECT)
@@ -117,11 +118,13 @@ define(0x28, BYTE, CONNACK) // Wildcard Subscription Available
 define(0x29, BYTE, CONNACK) // Subscription Identifier Available
 define(0x2a, BYTE, CONNACK) // Shared Subscription Available
 
+const NOTHING = Buffer.alloc(0)
+
 /** Reads one property section after another into the same object. */
 export class Properties {
   /** First byte after the section, or 0. */
   end = 0
-  buffer: Buffer = Buffer.alloc(0)
+  buffer: Buffer = NOTHING
   #start = 0
   #seenLow = 0
   #seenHigh = 0
@@ -160,6 +163,13 @@ export class Properties {
       i = next
     }
     return 0
+  }
+
+  /** Lets go of the bytes that were read. */
+  forget(): void {
+    this.buffer = NOTHING
+    this.#seenLow = 0
+    this.#seenHigh = 0
   }
 
   has(id: number): boolean {

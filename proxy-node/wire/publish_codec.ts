@@ -90,6 +90,11 @@ export class PublishView {
     return 0
   }
 
+  /** Lets go of the packet, which had a token in it. */
+  forget(): void {
+    this.#properties.forget()
+  }
+
   topic(scanner: Scanner): string {
     return scanner.buffer.toString('utf8', this.#topicStart, this.#topicStart + this.topicLength)
   }
@@ -117,6 +122,14 @@ export class PublishView {
     }
     buffer.copy(packet, at, this.payload, end)
     return packet
+  }
+
+  /** The topic by a memory, which need not decode the same bytes again. */
+  topicBy(
+    scanner: Scanner,
+    memory: { read(buffer: Buffer, start: number, length: number): string },
+  ): string {
+    return memory.read(scanner.buffer, this.#topicStart, this.topicLength)
   }
 
   isTopicText(scanner: Scanner): boolean {

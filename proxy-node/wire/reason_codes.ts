@@ -2,6 +2,7 @@
 // 3.1.1, and which codes a client may use in which packet. Decisions about them are gate.ts's.
 
 export const SUCCESS = 0x00
+export const DISCONNECT_WITH_WILL = 0x04
 export const REAUTHENTICATE = 0x19
 export const UNSPECIFIED = 0x80
 export const MALFORMED = 0x81

@@ -36,6 +36,7 @@ test('back: the session goes on, and its keep-alive still ends it', async () => 
   await expect
     .poll(() => broker.brokers[0]?.packets.some(({ cmd }) => cmd === 'pingreq'))
     .toBe(true)
+  await client.next('pingresp')
   const farewell = await client.next('disconnect')
   expect([farewell.reasonCode, proxy.ended()]).toEqual([0x8d, ['keep_alive']])
 })
