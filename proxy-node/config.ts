@@ -68,7 +68,7 @@ export type ProxyConfig = {
   connectionsMax: number | undefined
   /** 0 is no limit */
   connectionsPerAddress: number
-  /** undefined: half of the connections */
+  /** undefined: as many as connections */
   unprovenMax: number | undefined
   reception: ReceptionLimits
   /** Megabytes; undefined: 90 % of what the process may have. */

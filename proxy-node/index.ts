@@ -186,7 +186,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     {
       connectionsMax,
       connectionsPerAddress: () => config.connectionsPerAddress,
-      unprovenMax: () => config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
+      unprovenMax: () => config.unprovenMax ?? connectionsMax,
       isMemoryFull: memory.isFull,
     },
     (source) => onRefused('crowded_out', source),

@@ -40,7 +40,7 @@ export const LIMIT_VARIABLES = {
     'connections at once from one address',
     'no limit',
   ),
-  MQTT_CONNECTIONS_UNPROVEN_MAX: optional('half the connections', {
+  MQTT_CONNECTIONS_UNPROVEN_MAX: optional('as many as connections', {
     example: '1000',
     meaning:
       'connections at once whose CONNECT was not judged yet; for one more, the oldest of the ' +
