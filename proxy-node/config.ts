@@ -6,6 +6,7 @@
 // DOOR_VARIABLES), and one line where its value goes: `readProxyConfig`, `limitsOf`, `doorOf`. The
 // table in docs/environment.md is made from PROXY_VARIABLES, and a test compares them.
 
+import { hostname } from 'node:os'
 import { MAX_LEVELS } from '../policy/topic_filter.ts'
 import {
   type BrokerAddress,
@@ -76,6 +77,8 @@ export type ProxyConfig = {
   drain: DrainTimes
   /** undefined: keys, lists and policies are kept in memory alone */
   stateFolder: string | undefined
+  /** undefined: nothing is reported */
+  reports: { client_id: string; client_secret: string; proxy: string } | undefined
   /** milliseconds */
   statusMaxAge: number
   statusFailOpen: boolean
@@ -287,6 +290,24 @@ const TABLE = {
       'whatever the rules say, and what they would refuse is counted ([mqtt](mqtt.md#shadow-mode)); for moving a fleet ' +
       'over, never for good',
   ),
+  REPORTS_CLIENT_ID: withDefault('mproxy', '', {
+    example: 'mproxy',
+    meaning: 'the client of the issuer by which mProxy reports, with the scope `mproxy:report`',
+    read: readName,
+  }),
+  REPORTS_CLIENT_SECRET: optional('no reports', {
+    example: 'the-secret-of-the-client',
+    meaning:
+      'its secret. With it mProxy tells the issuer who is connected and what was refused ' +
+      '([mqtt](mqtt.md#who-is-connected-and-why-something-was-refused)); the issuer, or `ISSUER_ADDRESS`, ' +
+      'answers at `/oauth/token` and `/v1/reports`',
+    read: readSecret,
+  }),
+  REPORTS_NAME: optional('host and port', {
+    example: 'door-1',
+    meaning: 'the name of this mProxy in its reports, which no other one has',
+    read: readName,
+  }),
   STATE_DIR: optional('none', {
     example: '/var/lib/mproxy',
     meaning:
@@ -390,11 +411,19 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
       memoryMax: values.MQTT_MEMORY_MAX,
       limits: limitsOf(values),
       drain: drainOf(values),
+      reports: reportsOf(values),
       stateFolder: values.STATE_DIR,
       statusMaxAge: 1000 * values.MQTT_STATUS_MAX_AGE,
       statusFailOpen: values.MQTT_STATUS_FAIL_OPEN === 'yes',
     },
   }
+}
+
+function reportsOf(values: Values): ProxyConfig['reports'] {
+  const { REPORTS_CLIENT_ID: client_id, REPORTS_CLIENT_SECRET: client_secret } = values
+  if (client_secret === undefined) return undefined
+  const port = values.MQTT_LISTEN[0]?.port ?? 0
+  return { client_id, client_secret, proxy: values.REPORTS_NAME ?? `${hostname()}:${port}` }
 }
 
 const limitsOf = (values: Values): SessionLimits => ({
@@ -419,6 +448,19 @@ const limitsOf = (values: Values): SessionLimits => ({
   upstream_versions: values.MQTT_UPSTREAM_VERSIONS,
   identity_properties: values.MQTT_IDENTITY_PROPERTIES,
 })
+
+function readName(text: string): Reading<string> {
+  return /^[\x21-\x7e]{1,100}$/.test(text)
+    ? { value: text }
+    : { problem: `${quote(text)} is not a name of 1 to 100 visible ASCII characters` }
+}
+
+/** Never repeated in a fault. */
+function readSecret(text: string): Reading<string> {
+  return /^[\x21-\x7e]{1,400}$/.test(text)
+    ? { value: text }
+    : { problem: 'is not a secret of 1 to 400 visible ASCII characters' }
+}
 
 function readFolder(text: string): Reading<string> {
   return text.length > 1024 || text.includes('\0')

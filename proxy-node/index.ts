@@ -24,11 +24,14 @@ import { logToStdout, stdoutLog, type WriteLog } from './operation/log.ts'
 import { findMemoryMax, guardMemory } from './operation/memory_guard.ts'
 import { createMetrics, type Metrics } from './operation/metrics.ts'
 import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
+import { openReporter } from './operation/reporter.ts'
 import {
+  logCertificates,
   logSessions,
   logState,
   reportAcceptRefusals,
   reportCertificates,
+  reportDelays,
   reportLists,
   reportPolicies,
   reportRefreshes,
@@ -81,12 +84,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     issuers: [config.issuer, ...config.foreignIssuers.map(({ issuer }) => issuer)],
     ...reportState(metrics, log),
   })
-  const tls = openTls(config, reportCertificates(metrics, log))
+  const reportReload = reportCertificates(metrics, log)
+  const tls = openTls(config, (reload) => {
+    reportReload(reload)
+    tellOfCertificates()
+  })
   const { certificates } = tls
   metrics.watchCertificates(certificates)
-  for (const { file, expires_at } of certificates.inForce()) {
-    log('certificate', { file, expires_at: new Date(1000 * expires_at).toISOString() })
-  }
+  const tellOfCertificates = logCertificates(certificates, log)
+  const halfDays = setInterval(tellOfCertificates, 43_200_000).unref()
   const trusts = openTrusts(config, (issuer, isMain) => {
     const named = isMain ? undefined : issuer
     const reportKeys = reportRefreshes(metrics, log, named)
@@ -108,11 +114,23 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     createVerifier({ ...main, others, clientIdRule: config.clientIdRule, now: Date.now }),
   )
   const broker = watchBroker(metrics, log, config, tls.brokerTls)
+  const watched = shadow.watch(logSessions(metrics.sessionEvents, log))
+  const reporter =
+    config.reports === undefined
+      ? undefined
+      : openReporter({
+          issuer: config.issuer,
+          address: config.issuerAddress,
+          reports: config.reports,
+          ages: () => ({ key_age: main.jwks.age(), list_age: main.statusLists.age() }),
+          metrics,
+          log,
+        })
   const parts = {
     verifier,
     dial: broker.dial,
     limits: config.limits,
-    events: shadow.watch(logSessions(metrics.sessionEvents, log)),
+    events: reporter?.watch(watched) ?? watched,
     watchStatus: ({ iss, status }: Identity, withdraw: (why: Withdrawal) => void) =>
       status === undefined ? () => {} : trusts.of(iss).statusLists.watch(status, withdraw),
     now: Date.now,
@@ -165,14 +183,14 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const capacity = new Capacity(
     {
       connectionsMax,
-      connectionsPerAddress: config.connectionsPerAddress,
+      connectionsPerAddress: () => config.connectionsPerAddress,
+      unprovenMax: () => config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
       isMemoryFull: memory.isFull,
-      unprovenMax: config.unprovenMax ?? Math.max(1, Math.floor(connectionsMax / 2)),
     },
-    () => onRefused('crowded_out'),
+    (source) => onRefused('crowded_out', source),
   )
   metrics.watchCapacity(capacity)
-  const reception = new Reception(config.reception, metrics.connectDelayed)
+  const reception = new Reception(() => config.reception, reportDelays(metrics, log))
   let listeners: Listener[]
   try {
     listeners = await listen(config.listen, {
@@ -225,6 +243,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     take(next) {
       takeLive(config, next)
       parts.limits = config.limits
+      capacity.limits.connectionsPerAddress = config.connectionsPerAddress
     },
     async close(times = config.drain) {
       isDraining = true
@@ -233,10 +252,12 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       log('draining', { sessions: sessions.size, seconds: (spread + timeout) / 1000 })
       await drainAtPace(sessions, times)
       shadow.close()
+      await reporter?.close()
       for (const trust of trusts.all) closeTrust(trust)
       memory.close()
       await state.written()
       tls.close()
+      clearInterval(halfDays)
       broker.close()
       await metricsServer?.close()
       log('stopped')

@@ -11,7 +11,17 @@ export const LIVE_VARIABLES = [
   'MQTT_WS_ORIGINS',
   'MQTT_SESSION_EXPIRY_MAX',
   'MQTT_KEEPALIVE_MAX',
+  'MQTT_CONNECTIONS_PER_ADDRESS',
+  'MQTT_CONNECTIONS_UNPROVEN_MAX',
+  'MQTT_REFUSED_CONNECTS_PER_ADDRESS',
+  'MQTT_CONNECTS_PER_PRINCIPAL',
+  'MQTT_SESSIONS_PER_PRINCIPAL',
+  'MQTT_PACKETS_PER_SECOND',
+  'MQTT_BYTES_PER_SECOND',
+  'MQTT_INFLIGHT_MAX',
   'MQTT_SUBSCRIPTIONS_MAX',
+  'MQTT_REFUSED_FILTERS_PER_MINUTE',
+  'MQTT_REAUTHENTICATIONS_PER_MINUTE',
   'MQTT_STALL_TIMEOUT',
   'MQTT_DENIED_PUBLISH',
   'MQTT_DENIED_RESUMED_DELIVERY',
@@ -27,17 +37,30 @@ export function takeLive(running: ProxyConfig, next: ProxyConfig): void {
   running.door.peers = next.door.peers
   running.door.origins = next.door.origins
   running.drain = next.drain
+  running.connectionsPerAddress = next.connectionsPerAddress
+  running.unprovenMax = next.unprovenMax
+  running.reception = next.reception
   // A new object: sessions that are open keep what they began with.
   running.limits = {
     ...running.limits,
     session_expiry_max_s: limits.session_expiry_max_s,
     keepalive_max_s: limits.keepalive_max_s,
     subscriptions_max: limits.subscriptions_max,
+    refused_filters_per_minute: limits.refused_filters_per_minute,
+    reauthentications_per_minute: limits.reauthentications_per_minute,
+    packets_per_second: limits.packets_per_second,
+    bytes_per_second: limits.bytes_per_second,
+    inflight_max: limits.inflight_max,
     write_stall_timeout_ms: limits.write_stall_timeout_ms,
     denied_publish_3: limits.denied_publish_3,
     denied_resumed_delivery: limits.denied_resumed_delivery,
     partial_filters: limits.partial_filters,
     server_reference: limits.server_reference,
+    packets_per_second: limits.packets_per_second,
+    bytes_per_second: limits.bytes_per_second,
+    inflight_max: limits.inflight_max,
+    refused_filters_per_minute: limits.refused_filters_per_minute,
+    reauthentications_per_minute: limits.reauthentications_per_minute,
   }
 }
 

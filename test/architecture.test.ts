@@ -366,9 +366,13 @@ test('policy imports nothing, and mProxy stands on policy alone', () => {
 test('the program that starts the others imports neither the worker nor mProxy', () => {
   const targets = importsOf('worker/entry/start.ts').map(({ to }) => to)
   const own = targets.filter((to) => /^(worker|proxy-node|policy)\//.test(to))
-  expect(own).toEqual(['worker/entry/broker/broker.ts', 'worker/entry/broker/client_id_rule.ts'])
-  const below = ['broker.ts', 'free_port.ts', 'client_id_rule.ts'].flatMap((file) =>
-    importsOf(`worker/entry/broker/${file}`).map(({ to }) => to),
+  expect(own).toEqual(
+    ['broker.ts', 'client_id_rule.ts', 'reports_secret.ts'].map(
+      (file) => `worker/entry/broker/${file}`,
+    ),
+  )
+  const below = ['broker.ts', 'free_port.ts', 'client_id_rule.ts', 'reports_secret.ts'].flatMap(
+    (file) => importsOf(`worker/entry/broker/${file}`).map(({ to }) => to),
   )
   expect(below.filter((to) => !to.startsWith('node:'))).toEqual([
     'worker/entry/broker/free_port.ts',

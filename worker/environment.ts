@@ -26,6 +26,7 @@ export type Config = {
   blueprint: string | undefined
   admin_email: string | undefined
   admin_password: string | undefined
+  reports_client_secret: string | undefined
   surface: 'public' | 'internal' | 'all'
   trusted_proxy: readonly string[]
   /** Source of client certificates (RFC 8705); null: mutual TLS is not offered. */
@@ -174,6 +175,17 @@ export const VARIABLES = {
     verbatim: true,
     read: (text, fault) => {
       if ([...text].length < 8) fault('has fewer than 8 characters')
+      return text
+    },
+  }),
+  REPORTS_CLIENT_SECRET: variable({
+    meaning:
+      'With it a start makes the client `mproxy`, by which mProxy reports, unless there is or was one: the same value as at mProxy. `npm start` draws it.',
+    default: undefined,
+    example: 'the output of: openssl rand -base64 32',
+    runtimes: 'Node, Deno, Bun',
+    read: (text, fault) => {
+      if (!/^[\x21-\x7e]{32,400}$/.test(text)) fault('is not 32 to 400 visible ASCII characters')
       return text
     },
   }),
@@ -334,6 +346,7 @@ export function readEnvironment(env: Environment): {
     surface: read('SURFACE'),
     admin_email: read('ADMIN_EMAIL'),
     admin_password: read('ADMIN_PASSWORD'),
+    reports_client_secret: read('REPORTS_CLIENT_SECRET'),
     trusted_proxy: read('TRUSTED_PROXY'),
     mtls: null,
     mqtt_audience: read('MQTT_AUDIENCE'),

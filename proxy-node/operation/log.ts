@@ -48,31 +48,18 @@ export type LineLog = {
   write: WriteLog
   /** Lines dropped since the start. */
   dropped(): number
-  /** Hands out what waits for the end of this turn: the process is about to end. */
-  flush(): void
 }
 
 /**
  * Writes lines to a stream whose reader may be slow, or stuck for good: then lines wait up to a
  * bound, and are dropped and counted beyond it. Once half of it is read again a line
- * `lines_dropped` says how many there were. Lines of one turn of the event loop go out together.
+ * `lines_dropped` says how many there were.
  */
 export function openLog(stream: Writable, waitingMax = WAITING_MAX): LineLog {
   let dropped = 0
   let unsaid = 0
-  let isCorked = false
-  const flush = () => {
-    isCorked = false
-    stream.uncork()
-  }
-  const put = (event: string, fields?: Readonly<Record<string, LogValue>>) => {
-    if (!isCorked) {
-      isCorked = true
-      stream.cork()
-      setImmediate(flush)
-    }
+  const put = (event: string, fields?: Readonly<Record<string, LogValue>>) =>
     stream.write(`${formatLine(new Date(), event, fields)}\n`)
-  }
   const sayDropped = () => {
     if (unsaid === 0 || stream.writableLength > waitingMax / 2) return
     put('lines_dropped', { count: unsaid })
@@ -91,19 +78,11 @@ export function openLog(stream: Writable, waitingMax = WAITING_MAX): LineLog {
       put(event, fields)
     },
     dropped: () => dropped,
-    flush() {
-      if (isCorked) flush()
-    },
   }
 }
 
 /** Opened with the first line: tests import this file, and leave their standard output alone. */
 let stdout: LineLog | undefined
-export function stdoutLog(): LineLog {
-  if (stdout !== undefined) return stdout
-  stdout = openLog(process.stdout)
-  process.once('exit', stdout.flush)
-  return stdout
-}
+export const stdoutLog = (): LineLog => (stdout ??= openLog(process.stdout))
 
 export const logToStdout: WriteLog = (event, fields) => stdoutLog().write(event, fields)

@@ -2,6 +2,7 @@
 //   metrics.ts: counters, tally.ts: one with labels; metrics_server.ts: /metrics, /healthz, /readyz
 //   memory_guard.ts: room; draining.ts: the stop
 //   shadow_record.ts: topics that were used in shadow mode
+//   reporter.ts, report_queue.ts, report_metrics.ts: reports to the worker
 //   reports.ts: which lines are logged, and how often; log.ts: the form of a line
 // session/ and transport/ call events and import nothing of this room.
 //
@@ -20,9 +21,10 @@ import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefusal, Transport } from '../transport/listen.ts'
 import type { Brokers, Dial } from '../transport/upstream.ts'
 import type { Reload } from '../transport/watched_files.ts'
+import { countReports, type ReportMetrics } from './report_metrics.ts'
 import { createTally } from './tally.ts'
 
-export type Metrics = {
+export type Metrics = ReportMetrics & {
   readonly sessionEvents: SessionEvents
   connectionOpened(transport: Transport): void
   connectionClosed(transport: Transport): void
@@ -299,6 +301,7 @@ export function createMetrics(): Metrics {
     deliveryDenied() {
       counts.deliveryDenied++
     },
+    refused() {},
     bytesFromClient(bytes) {
       counts.clientBytes += bytes
     },
@@ -414,6 +417,7 @@ export function createMetrics(): Metrics {
         registers,
       }).set(mode === 'shadow' ? 1 : 0)
     },
+    ...countReports(registers),
     watchLog(dropped) {
       new Counter({
         name: 'mproxy_log_lines_dropped_total',

@@ -7,6 +7,7 @@ import type { Refresh } from '../tokens/jwks.ts'
 import type { PolicyFetch } from '../tokens/policies.ts'
 import type { PassedOver } from '../tokens/state_folder.ts'
 import type { ListRefresh } from '../tokens/status_lists.ts'
+import type { DoorCertificates } from '../transport/certificates.ts'
 import type { AcceptRefused } from '../transport/listen.ts'
 import type { Reload } from '../transport/watched_files.ts'
 import type { WriteLog } from './log.ts'
@@ -115,12 +116,48 @@ export function reportAcceptRefusals(metrics: Metrics, log: WriteLog): AcceptRef
   }
 }
 
+/** Counts each, with a line once a second at most, which names one of the addresses that wait. */
+export function reportDelays(metrics: Metrics, log: WriteLog): (source: string) => void {
+  let lineAt = Number.NEGATIVE_INFINITY
+  let unlogged = 0
+  return (source) => {
+    metrics.connectDelayed()
+    unlogged++
+    if (performance.now() - lineAt < 1000) return
+    log('connects_delayed', { remote: source, count: unlogged })
+    lineAt = performance.now()
+    unlogged = 0
+  }
+}
+
 /** A line for each time that the files of TLS were read anew, or kept as they were. */
 export function reportCertificates(metrics: Metrics, log: WriteLog): (reload: Reload) => void {
   return (reload) => {
     metrics.certificatesReloaded(reload)
     log('certificates', reload)
   }
+}
+
+/** Days before its end from which on a certificate is told of again and again. */
+const LAST_DAYS = 14
+
+/** A line for each certificate now, and at each look for one that is new or about to run out. */
+export function logCertificates(
+  certificates: Pick<DoorCertificates, 'inForce'>,
+  log: WriteLog,
+  now = Date.now,
+): () => void {
+  const known = new Map<string, number>()
+  const look = () => {
+    for (const { file, expires_at } of certificates.inForce()) {
+      const days = Math.floor((1000 * expires_at - now()) / 86_400_000)
+      if (known.get(file) === expires_at && days >= LAST_DAYS) continue
+      known.set(file, expires_at)
+      log('certificate', { file, expires_at: new Date(1000 * expires_at).toISOString(), days })
+    }
+  }
+  look()
+  return look
 }
 
 /** Lines about refused connections in one second. Anybody can cause them, and fill a disk. */

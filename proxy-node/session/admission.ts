@@ -58,7 +58,9 @@ export async function admit(connect: Connect, parts: AdmissionParts): Promise<Ad
   if (!(await visit.wait())) return refuseToken('keys_unavailable')
   const admission = await judge(connect, parts)
   if (!admission.ok) {
-    if (admission.code !== SERVER_UNAVAILABLE) visit.noteRefusal()
+    // A flood of made-up key ids is one of bad tokens, also while nobody can say so.
+    const isOurs = admission.code === SERVER_UNAVAILABLE && admission.reason !== 'key_pending'
+    if (!isOurs) visit.noteRefusal()
     return admission
   }
   const { identity, clientId } = admission

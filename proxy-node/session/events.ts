@@ -34,6 +34,8 @@ export type Ending =
   | 'protocol_error'
   | 'packet_too_large'
   | 'quota_exceeded'
+  | 'too_many_refused_filters'
+  | 'too_many_tokens'
   | 'stalled'
   | 'draining'
 
@@ -83,6 +85,9 @@ export type RefusedConnection = {
   sub: string | undefined
 }
 
+/** Kinds of refusals about a topic. */
+export type RefusedTopic = 'publish_refused' | 'subscribe_refused' | 'delivery_refused'
+
 /** A topic or filter of a client, and the word of its rules on it, in shadow mode. */
 export type Observation = {
   identity: Identity
@@ -116,6 +121,8 @@ export type SessionEvents = {
   subscribeDenied(filters: number): void
   deliveryAllowed(bytes: number): void
   deliveryDenied(): void
+  /** One topic or filter; of a delivery ''. `counts` are those of the session. */
+  refused(counts: SessionCounts, event: RefusedTopic, topic: string, code: number): void
   bytesFromClient(bytes: number): void
   bytesFromBroker(bytes: number): void
 }

@@ -120,7 +120,11 @@ export class FromBroker {
     }
     this.#state.counts.deliveries_refused++
     this.#state.events.deliveryDenied()
-    const { agreement, limits, version } = this.#state
+    const { agreement, limits, version, counts } = this.#state
+    // The topic is one that the client may not know, and with `deliver` each is a matter of course.
+    if (limits.partial_filters === 'refuse') {
+      this.#state.events.refused(counts, 'delivery_refused', '', NOT_AUTHORIZED)
+    }
     if (agreement.isResumed && limits.denied_resumed_delivery === 'clean' && version === 5) {
       this.#state.control.end('delivery_denied', NOT_AUTHORIZED, true)
       return

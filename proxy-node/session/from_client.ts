@@ -183,6 +183,7 @@ export class FromClient {
     }
     if (code === SUCCESS && alias !== 0) this.#brokerAliases[alias] = topic
     if (code !== SUCCESS) {
+      this.#state.events.refused(this.#state.counts, 'publish_refused', topic, code)
       this.#refusedPublishes.refuse(qos, packetId, code)
       return
     }
@@ -322,6 +323,9 @@ export class FromClient {
     for (let i = 0; i < codes.length; i++) {
       if (codes[i] === 0) continue
       refused++
+      if (type === SUBSCRIBE) {
+        this.#state.events.refused(this.#state.counts, 'subscribe_refused', filters[i]!, codes[i]!)
+      }
       if (this.#state.version === 4) codes[i] = SUBACK_FAILURE_3
     }
     if (type === SUBSCRIBE) {
@@ -348,7 +352,8 @@ export class FromClient {
     // Asking again will not get it, and others wait for the answer.
     this.#refusals ??= new MinuteAllowance()
     const most = this.#state.limits.refused_filters_per_minute
-    if (!this.#refusals.take(refused, most)) this.#state.fail(QUOTA_EXCEEDED)
+    if (this.#refusals.take(refused, most)) return
+    this.#state.control.end('too_many_refused_filters', QUOTA_EXCEEDED)
   }
 
   #disconnect(scanner: Scanner): void {
@@ -408,7 +413,7 @@ export class FromClient {
     }
     this.#verifications ??= new MinuteAllowance()
     if (!this.#verifications.take(1, this.#state.limits.reauthentications_per_minute)) {
-      this.#state.fail(QUOTA_EXCEEDED)
+      this.#state.control.end('too_many_tokens', QUOTA_EXCEEDED)
       return
     }
     this.#state.flow.block(VERIFYING)

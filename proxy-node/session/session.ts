@@ -403,7 +403,8 @@ export class Session implements SessionFacts {
     }
     const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
     const server = reason === 'draining' ? this.#parts.limits.server_reference : undefined
-    if (this.version === 5 && isDue) toClient.insert(writeFarewell5(code, server))
+    const most = toClient.packetMaximum
+    if (this.version === 5 && isDue) toClient.insert(writeFarewell5(code, server, most))
     toClient.flush()
     toBroker.flush()
     this.#close(this.#client)

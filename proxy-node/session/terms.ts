@@ -25,8 +25,19 @@ const NOTHING = Buffer.alloc(0)
 
 type Caps = Pick<
   SessionLimits,
-  'keepalive_max_s' | 'session_expiry_max_s' | 'packet_max' | 'topic_alias_max'
+  | 'keepalive_max_s'
+  | 'session_expiry_max_s'
+  | 'packet_max'
+  | 'topic_alias_max'
+  | 'identity_properties'
 >
+
+/** The longest name of a sender, with its key and the growth of lengths (stamp.ts). */
+const STAMP_MAX = 320
+
+/** Bytes by which a PUBLISH may grow on its way; a broker of tiny packets has no room for them. */
+const roomOfStamp = (most: number, { identity_properties }: Caps): number =>
+  identity_properties === 'on' && most > 2 * STAMP_MAX ? STAMP_MAX : 0
 
 /** Seconds for the broker, and for an MQTT 5 client too if they are not its own. */
 export function keepAliveFor({ keepAlive }: Connect, { keepalive_max_s: most }: Caps): number {
@@ -87,7 +98,10 @@ export function agree(
       (is5 ? properties.uint32(SESSION_EXPIRY_INTERVAL) : undefined) ??
       (isCapped ? sessionExpiry : undefined),
     serverKeepAlive,
-    maximumPacketSize: Math.min(brokerPacketMaximum, caps.packet_max),
+    maximumPacketSize: Math.min(
+      brokerPacketMaximum - roomOfStamp(brokerPacketMaximum, caps),
+      caps.packet_max,
+    ),
     brokerPacketMaximum,
     topicAliasMaximum: Math.min(brokerAliases, caps.topic_alias_max),
   }

@@ -4,16 +4,16 @@
 // more kept than a flood of addresses may make.
 
 const MINUTE_MS = 60_000
-const NAMES_MAX = 50_000
+const NAMES_MAX = 10_000
 
 type Level = { level: number; at: number }
 
 export class Rates {
-  readonly #perMinute: number
+  readonly #perMinute: () => number
   /** The one that rose last is the last one. */
   readonly #levels = new Map<string, Level>()
 
-  constructor(perMinute: number) {
+  constructor(perMinute: () => number) {
     this.#perMinute = perMinute
   }
 
@@ -25,7 +25,7 @@ export class Rates {
 
   /** One more. A level rises to twice the rate, so that it is low again after a minute or two. */
   rise(name: string): void {
-    const level = Math.min(this.level(name) + 1, 2 * this.#perMinute)
+    const level = Math.min(this.level(name) + 1, 2 * this.#perMinute())
     this.#levels.delete(name)
     this.#levels.set(name, { level, at: performance.now() })
     // Two for one: so those that are at the ground cannot pile up.
@@ -40,6 +40,6 @@ export class Rates {
   }
 
   #sink({ level, at }: Level): number {
-    return Math.max(0, level - ((performance.now() - at) * this.#perMinute) / MINUTE_MS)
+    return Math.max(0, level - ((performance.now() - at) * this.#perMinute()) / MINUTE_MS)
   }
 }

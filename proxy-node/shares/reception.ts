@@ -13,7 +13,7 @@ import type { ReceptionLimits } from '../limit_variables.ts'
 import type { Identity } from '../tokens/verifier.ts'
 import { CONNECTION_RATE_EXCEEDED, QUOTA_EXCEEDED } from '../wire/reason_codes.ts'
 import { Rates } from './rates.ts'
-import { isTurnSpent, putOff } from './turns.ts'
+import { isTurnSpent, untilTurn } from './turns.ts'
 
 /** Longest wait of a CONNECT, in milliseconds: clients wait longer than that for their CONNACK. */
 const WAIT_MAX = 2000
@@ -22,24 +22,25 @@ const WAIT_FIRST = 100
 const WAIT_DOUBLES = 4
 
 export class Reception {
-  readonly #limits: ReceptionLimits
+  readonly #limits: () => ReceptionLimits
   readonly #refusals: Rates
   readonly #connects: Rates
   /** How many sessions each principal has, and each MQTT client of it. */
   readonly #sessions = new Map<string, number>()
   readonly #clients = new Map<string, number>()
-  readonly #onDelay: () => void
+  readonly #onDelay: (source: string) => void
 
-  constructor(limits: ReceptionLimits, onDelay: () => void) {
+  /** `limits` may change. */
+  constructor(limits: () => ReceptionLimits, onDelay: (source: string) => void) {
     this.#limits = limits
-    this.#refusals = new Rates(limits.refused_connects_per_address)
-    this.#connects = new Rates(limits.connects_per_principal)
+    this.#refusals = new Rates(() => limits().refused_connects_per_address)
+    this.#connects = new Rates(() => limits().connects_per_principal)
     this.#onDelay = onDelay
   }
 
   /** Milliseconds that a CONNECT from this address has to wait. */
   waitOf(source: string): number {
-    const { refused_connects_per_address: free } = this.#limits
+    const { refused_connects_per_address: free } = this.#limits()
     if (free === 0) return 0
     const beyond = this.#refusals.level(source) - free
     return beyond <= 0 ? 0 : Math.min(WAIT_MAX, WAIT_FIRST * 2 ** (beyond / WAIT_DOUBLES))
@@ -49,19 +50,19 @@ export class Reception {
   async wait(source: string): Promise<void> {
     const wait = this.waitOf(source)
     if (wait > 0) {
-      this.#onDelay()
+      this.#onDelay(source)
       await new Promise((resolve) => setTimeout(resolve, wait))
     }
-    if (isTurnSpent()) await new Promise<void>((resolve) => putOff(resolve))
+    if (isTurnSpent()) await untilTurn()
   }
 
   noteRefusal(source: string): void {
-    if (this.#limits.refused_connects_per_address > 0) this.#refusals.rise(source)
+    if (this.#limits().refused_connects_per_address > 0) this.#refusals.rise(source)
   }
 
   /** Counts one more session until leave(), or says why there may be none. */
   enter(principal: string, clientId: string): GateRefusal | null {
-    const { connects_per_principal, sessions_per_principal } = this.#limits
+    const { connects_per_principal, sessions_per_principal } = this.#limits()
     if (connects_per_principal > 0) {
       if (this.#connects.level(principal) + 1 > connects_per_principal) {
         return { ok: false, code: CONNECTION_RATE_EXCEEDED, reason: 'too_many_connects' }

@@ -33,6 +33,20 @@ export function putOff(goOn: () => void): void {
   setImmediate(takeTurn)
 }
 
+/**
+ * Resolves in a later turn, for work that is done behind a promise: each of those who wait is asked
+ * by itself, when the work of the one before is done.
+ */
+export function untilTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    const ask = () => {
+      if (isTurnSpent()) setImmediate(ask)
+      else resolve()
+    }
+    setImmediate(ask)
+  })
+}
+
 /** Bytes that arrive meanwhile are read between two such turns, and have a share of their own. */
 function takeTurn(): void {
   began_at = performance.now()

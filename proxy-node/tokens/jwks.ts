@@ -176,8 +176,11 @@ export type Jwks = {
   count(): number
   /** Seconds since the issuer confirmed the keys; undefined while there are none. */
   age(): number | undefined
-  /** For an unknown key id: joins or starts a refresh; false at once within the cool-down. */
-  refreshForUnknownKey(): Promise<boolean>
+  /**
+   * Starts or joins a refresh for an unknown key id; false at once within the cool-down. An answer
+   * that others had asked for may be older than the key.
+   */
+  refreshForUnknownKey(): Promise<'started' | 'joined' | false>
   close(): void
 }
 
@@ -315,13 +318,13 @@ export function openJwks(options: JwksOptions): Jwks {
     async refreshForUnknownKey() {
       if (underWay !== undefined) {
         await underWay
-        return true
+        return 'joined'
       }
       const since = clock.now() - unknownAskedAt // negative where the clock was set back
       if (closing.signal.aborted || (since >= 0 && since < COOL_DOWN_MS)) return false
       unknownAskedAt = clock.now()
       await refresh()
-      return true
+      return 'started'
     },
     close() {
       closing.abort()

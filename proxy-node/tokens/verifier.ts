@@ -62,7 +62,7 @@ export type VerificationFailure =
   | 'not_yet_valid'
   | 'bad_signature'
   | 'unknown_key'
-  /** Unknown too, and the keys were read so lately that they are not read again for it yet. */
+  /** Unknown too, and the keys were not read since: they are read again for it in a while. */
   | 'key_pending'
   | 'wrong_issuer'
   | 'wrong_audience'
@@ -190,11 +190,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
       }
       return jwks
         .refreshForUnknownKey()
-        .then((wasRefreshed) => {
-          if (wasRefreshed) return judge(trust, jws, hashed)
+        .then((refreshed) => {
+          const later = refreshed === false ? verification : judge(trust, jws, hashed)
+          if (later.ok || later.reason !== 'unknown_key' || refreshed === 'started') return later
           // The issuer may have the key by now, so nobody can say yet that the token is bad.
-          const isPending = verification.reason === 'unknown_key' && !jwks.isWithdrawn(jws.kid)
-          return isPending ? refuse('key_pending') : verification
+          return jwks.isWithdrawn(jws.kid) ? later : refuse('key_pending')
         })
         .then((late) =>
           !late.ok && late.reason === 'policy_unavailable'

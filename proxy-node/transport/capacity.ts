@@ -8,10 +8,10 @@ export type CapacityRefusal = 'too_many' | 'too_many_from_address' | 'memory_ful
 
 export type CapacityLimits = {
   connectionsMax: number
-  /** 0 is no limit. */
-  connectionsPerAddress: number
+  /** 0 is no limit. May change, as the next one may. */
+  connectionsPerAddress: () => number
   /** Connections whose CONNECT was not judged yet. */
-  unprovenMax: number
+  unprovenMax: () => number
   isMemoryFull: () => boolean
 }
 
@@ -40,7 +40,7 @@ export class Capacity {
     if (this.limits.isMemoryFull()) return 'memory_full'
     const source = sourceOf(address)
     if (!isBalancer && !this.#admits(source)) return 'too_many_from_address'
-    if (this.#open >= connectionsMax || this.#unproven.count >= unprovenMax) {
+    if (this.#open >= connectionsMax || this.#unproven.count >= unprovenMax()) {
       if (!this.#vacate(this.#unproven.oldestOfMost())) return 'too_many'
     }
     const seat = new Seat(this, source, connection)
@@ -65,7 +65,7 @@ export class Capacity {
 
   /** Makes room among the connections of an address, where there is a limit and it is reached. */
   #admits(source: string): boolean {
-    const { connectionsPerAddress } = this.limits
+    const connectionsPerAddress = this.limits.connectionsPerAddress()
     const fromThere = this.#bySource.get(source) ?? 0
     if (connectionsPerAddress === 0 || fromThere < connectionsPerAddress) return true
     return this.#vacate(this.#unproven.oldestOf(source))

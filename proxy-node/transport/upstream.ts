@@ -60,8 +60,8 @@ type Place = {
   name: string
   isDown: boolean
   isLooking: boolean
-  /** The dial that finds out whether it is back. */
-  trial: Promise<unknown> | undefined
+  /** The dial that finds out whether it is back; false when its client gave up before. */
+  trial: Promise<boolean> | undefined
 }
 
 /** Clients whose last session was not at their own broker, in the memory of this process. */
@@ -101,7 +101,10 @@ export function openBrokers(brokers: readonly BrokerAddress[], options: DialOpti
   async function attempt(place: Place, signal: AbortSignal, caller: DialledFor | undefined) {
     const opening = open(place, signal, caller)
     if (place.isDown) {
-      const trial = opening.catch(() => {})
+      const trial = opening.then(
+        () => true,
+        () => !signal.aborted,
+      )
       place.trial = trial
       void trial.then(() => {
         if (place.trial === trial) place.trial = undefined
@@ -124,11 +127,12 @@ export function openBrokers(brokers: readonly BrokerAddress[], options: DialOpti
     let failure: unknown
     for (const place of order) {
       signal.throwIfAborted()
-      if (place.trial !== undefined) {
-        await place.trial
+      let isKnown = false
+      while (place.trial !== undefined && !isKnown) {
+        isKnown = await place.trial
         signal.throwIfAborted()
-        if (place.isDown) continue // that dial has found out
       }
+      if (isKnown && place.isDown) continue
       let stream: Socket
       try {
         stream = await attempt(place, signal, caller)

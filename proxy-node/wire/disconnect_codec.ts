@@ -48,11 +48,15 @@ export function writeDisconnect5(code: number, sessionExpiry?: number): Buffer {
   return packet
 }
 
-/** MQTT 5 DISCONNECT with `code`, or one that sends to another server (§3.14.2.2.5, §4.11). */
-export function writeFarewell5(code: number, server: string | undefined): Buffer {
+/**
+ * MQTT 5 DISCONNECT with `code`, or one that sends to another server (§3.14.2.2.5, §4.11), where
+ * the client takes so much.
+ */
+export function writeFarewell5(code: number, server: string | undefined, most: number): Buffer {
   if (server === undefined) return writeDisconnect5(code)
   const section = writeSection([writeTextProperty(SERVER_REFERENCE, server)])
-  return writePacket(DISCONNECT << 4, [Uint8Array.of(USE_ANOTHER_SERVER), section])
+  const packet = writePacket(DISCONNECT << 4, [Uint8Array.of(USE_ANOTHER_SERVER), section])
+  return packet.length <= most ? packet : writeDisconnect5(code) // [MQTT-3.1.2-24]
 }
 
 export const DISCONNECT_3 = Buffer.from([DISCONNECT << 4, 0])

@@ -187,7 +187,7 @@ describe('refusals', () => {
     expect(of('publish_refused', 's/room-1/lamp-2/state')).toEqual({
       ...{ event: 'publish_refused', reason: 'not_allowed', topic: 's/room-1/lamp-2/state' },
       ...{ client_id: 'lamp-1', count: 3, first_at: now, last_at: now },
-      ...{ decision: false, rule: null, nearest: own },
+      ...{ decision: false, rule: null, nearest: { ...own, lacking: ['topic'] } },
     })
     const nothing = { rule: null, nearest: null }
     expect(of('publish_refused', 'secret/x')).toMatchObject({ decision: false, rule: denial })

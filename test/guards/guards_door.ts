@@ -113,6 +113,23 @@ export const DOOR: readonly Guard[] = [
     title: 'in packets that the broker takes',
   },
   {
+    name: 'farewell-that-is-too-large',
+    attack: 'a client that takes small packets, and hears nothing at all when mProxy stops',
+    file: 'proxy-node/wire/disconnect_codec.ts',
+    from: 'return packet.length <= most ? packet : writeDisconnect5(code)',
+    to: 'return packet',
+    test: 'proxy-node/session/norms',
+    title: 'has no room for another server',
+  },
+  {
+    name: 'properties-beyond-their-packet',
+    attack:
+      'a PUBLISH whose properties are read from the next packet: broker and mProxy read two things',
+    file: 'proxy-node/wire/properties.ts',
+    from: 'if (stop > end) return MALFORMED',
+    to: 'if (stop > buffer.length) return MALFORMED',
+    test: 'proxy-node/session/norms',
+    title: 'whose properties go on in the next packet',
     name: 'broker-in-the-middle-of-a-packet',
     attack: 'a broker that stops in the middle of a packet, behind which a client waits for ever',
     file: 'proxy-node/session/deadlines.ts',

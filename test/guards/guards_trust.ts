@@ -218,4 +218,22 @@ export const TRUST_GUARDS: readonly Guard[] = [
     test: 'proxy-node/tokens/verified_tokens',
     title: 'has a bound',
   },
+  {
+    name: 'made-up-key-ids',
+    attack: 'bad tokens without end from one address, which never wait, having made-up key ids',
+    file: 'proxy-node/session/admission.ts',
+    from: " && admission.reason !== 'key_pending'",
+    to: '',
+    test: 'proxy-node/transport/crowd',
+    title: 'with made-up key ids',
+  },
+  {
+    name: 'key-made-during-a-refresh',
+    attack: 'a device with a key made just now, which is told to give up by an answer of before',
+    file: 'proxy-node/tokens/verifier.ts',
+    from: " || refreshed === 'started'",
+    to: ' || refreshed !== false',
+    test: 'proxy-node/tokens/verifier',
+    title: 'while the keys are being read',
+  },
 ]

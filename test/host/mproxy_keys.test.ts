@@ -295,21 +295,23 @@ describe('a key that the issuer withdraws', () => {
   const anything = [{ permission: 'allow', action: 'all', topic: '#' }]
 
   /**
-   * mProxy, and sessions on tokens of a first and of a second key. Keys are read every ten seconds at
-   * most, so these tests wait beside each other, each with a broker of its own.
+   * mProxy, and sessions on tokens of a first and of a second key; `both` are published at once. Keys
+   * are read every ten seconds at most, so these tests wait beside each other, each with a broker of
+   * its own.
    */
-  async function startWithKeys({ onTestFinished }: TestContext) {
+  async function startWithKeys({ onTestFinished }: TestContext, published?: 'both') {
     const stopLater = (one: { stop: () => Promise<unknown> }) =>
       onTestFinished(async () => void (await one.stop()))
     const broker = await startBroker()
     stopLater(broker)
     const issuer = await startIssuer()
     stopLater(issuer)
+    const first = issuer.keys[0]!
+    const second = await makeKey('ES256', 'second')
+    if (published === 'both') issuer.keys = [first, second]
     const proxy = await startProxy({ issuer: issuer.url, broker: broker.url })
     stopLater(proxy)
     await untilReady(proxy)
-    const first = issuer.keys[0]!
-    const second = await makeKey('ES256', 'second')
     const mint = (key: IssuerKey, sub: string, more = {}) =>
       issuer.mint({ key, claims: { sub, acl: anything, ...more } })
     const join = async (
@@ -344,8 +346,7 @@ describe('a key that the issuer withdraws', () => {
   }
 
   test.concurrent('takes the sessions with it whose token hangs on it, without their Will, and no other', async (context) => {
-    const { issuer, proxy, first, second, join, read } = await startWithKeys(context)
-    issuer.keys = [first, second]
+    const { issuer, proxy, first, second, join, read } = await startWithKeys(context, 'both')
     const other = await join(second, 'dev-2')
     await other.subscribe(['wills'])
     const will = { topic: 'wills', payload: Buffer.from('gone'), qos: 1 as const, retain: false }
@@ -355,6 +356,7 @@ describe('a key that the issuer withdraws', () => {
     await read()
     expect(await session.untilClosed()).toBe(0x98)
     await old.untilClosed()
+    await until('both lines', () => proxy.lines('session_ended').length === 2)
     expect(proxy.lines('session_ended').map((line) => line['reason'])).toEqual([
       'token_revoked',
       'token_revoked',
@@ -365,9 +367,8 @@ describe('a key that the issuer withdraws', () => {
   })
 
   test.concurrent('leaves a session alone that has a token of another key since', async (context) => {
-    const { issuer, proxy, first, second, mint, join, read } = await startWithKeys(context)
+    const { issuer, proxy, first, second, mint, join, read } = await startWithKeys(context, 'both')
     const session = await join(first, 'dev-1')
-    issuer.keys = [second, first]
     const exp = Math.floor(Date.now() / 1000) + 900
     await session.publish('$allauth/token', await mint(second, 'dev-1', { exp }))
     await until('the new token', () => proxy.lines('session_reauthenticated').length === 1)

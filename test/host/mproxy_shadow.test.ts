@@ -28,6 +28,8 @@ test('says so at its start, counts what the rules would refuse, and keeps topics
     broker: `mqtt://127.0.0.1:${broker.port}`,
     env: { MQTT_ACL_MODE: 'shadow', STATE_DIR },
   })
+  const started = proxy
+  await until('the line', () => started.lines('shadow_mode').length > 0)
   expect(proxy.lines('shadow_mode')).toEqual([
     expect.objectContaining({ warning: expect.stringContaining('refuse nothing') }),
   ])

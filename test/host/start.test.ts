@@ -1,9 +1,10 @@
 // `npm start` in an empty folder, then the commands it printed, typed as printed: with npx mqtt_pub
 // and the same with mosquitto_pub. The broker behind is Mosquitto, and aedes where there is none.
 
-import { cpSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import Database from 'libsql'
 import mqtt from 'mqtt'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startBroker } from '../../worker/entry/broker/broker.ts'
@@ -112,6 +113,22 @@ test('the printed commands register a device, get it a token and publish; a seco
     await program.stop()
   }
   expect(program.output()).not.toMatch(/Error| {4}at /)
+  // mProxy has reported by a client of its own, whose secret is in no other hands.
+  const secret = join(folder.path, '.allauth/reports_secret')
+  expect(statSync(secret).mode & 0o777).toBe(0o600)
+  expect(program.output()).not.toContain(readFileSync(secret, 'utf8'))
+  const db = new Database(join(folder.path, '.allauth/allauth.db'), {})
+  const told = db.prepare(
+    "select event, reason, topic, count > 0 as some from mqtt_refusal where device_id = 'lamp-1'",
+  )
+  const topic = 'sites/home/devices/lamp-2/state'
+  expect(told.all([])).toEqual([
+    { event: 'publish_refused', reason: 'not_allowed', topic, some: 1 },
+  ])
+  expect(db.prepare('select reporter, sessions from mproxy_lease').all([])).toEqual([
+    { reporter: 'mproxy', sessions: 0 },
+  ])
+  db.close()
   // mProxy has its keys after a restart.
   expect(readdirSync(join(folder.path, '.allauth/mproxy')).join()).toMatch(/keys-/)
   // npm's end is noticed, and nothing is left behind.

@@ -1,14 +1,17 @@
 // SETTINGS_FILE: how it is read, and what takes effect while mProxy runs.
 
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { describeFault, readProxyConfig } from '../../proxy-node/config.ts'
 import {
   compareSettings,
-  type LIVE_VARIABLES,
+  LIVE_VARIABLES,
   takeLive,
   withSettingsFile,
 } from '../../proxy-node/live_settings.ts'
+import { ROOT } from '../support/tree.ts'
 import { buildHouse, connectBytes, type House } from './fixtures/door.ts'
 import { dialWire } from './fixtures/wire.ts'
 
@@ -62,7 +65,17 @@ const OTHERS: Record<(typeof LIVE_VARIABLES)[number], string> = {
   MQTT_WS_ORIGINS: 'https://b.example',
   MQTT_SESSION_EXPIRY_MAX: '17',
   MQTT_KEEPALIVE_MAX: '17',
+  MQTT_CONNECTIONS_PER_ADDRESS: '17',
+  MQTT_CONNECTIONS_UNPROVEN_MAX: '17',
+  MQTT_REFUSED_CONNECTS_PER_ADDRESS: '17',
+  MQTT_CONNECTS_PER_PRINCIPAL: '17',
+  MQTT_SESSIONS_PER_PRINCIPAL: '17',
+  MQTT_PACKETS_PER_SECOND: '17',
+  MQTT_BYTES_PER_SECOND: '17',
+  MQTT_INFLIGHT_MAX: '17',
   MQTT_SUBSCRIPTIONS_MAX: '17',
+  MQTT_REFUSED_FILTERS_PER_MINUTE: '17',
+  MQTT_REAUTHENTICATIONS_PER_MINUTE: '17',
   MQTT_STALL_TIMEOUT: '17',
   MQTT_DENIED_PUBLISH: 'close',
   MQTT_DENIED_RESUMED_DELIVERY: 'clean',
@@ -96,17 +109,18 @@ describe('a change', () => {
     const own = { ISSUER: house.issuer.url }
     const door = await house.start({ MQTT_LISTEN: 'mqtt://127.0.0.1:0,ws://127.0.0.1:0/mqtt' })
     const [port, webPort] = door.ports
-    const join = async (sub: string, head = '') => {
+    const enter = async (sub: string, head = '', clientId = sub) => {
       const wire = await dialWire(port!, 5)
-      wire.send(Buffer.from(head), await connectBytes(house.issuer, sub))
+      const connect = await connectBytes(house.issuer, sub, {}, 5, { clientId })
+      wire.send(Buffer.from(head), connect)
       return wire
     }
-    const first = await join('first')
+    const first = await enter('first')
     expect((await first.next('connack')).properties?.serverKeepAlive).toBeUndefined()
     const other = { MQTT_KEEPALIVE_MAX: '7', MQTT_WS_ORIGINS: 'https://b.example' }
     door.proxy.take(read({ ...own, ...other, PROXY_PROTOCOL_FROM: '127.0.0.1' }))
     const head = 'PROXY TCP4 203.0.113.1 198.51.100.1 1 2\r\n'
-    const second = await join('second', head)
+    const second = await enter('second', head)
     expect((await second.next('connack')).properties?.serverKeepAlive).toBe(7)
     expect(door.lines('session_started').at(-1)?.['remote']).toBe('203.0.113.1')
     const web = new WebSocket(`ws://127.0.0.1:${webPort}/mqtt`, 'mqtt', {
@@ -115,7 +129,26 @@ describe('a change', () => {
     const error = await new Promise<Error>((refused) => web.once('error', refused))
     expect(error.message).toContain('403')
     expect(first.isClosed).toBe(false)
+    // Limits of an attack are lowered while it goes on.
+    door.proxy.take(read({ ...own, MQTT_SESSIONS_PER_PRINCIPAL: '1' }))
+    const third = await enter('first', '', 'first:two')
+    expect((await third.next('connack')).reasonCode).toBe(0x97)
+    door.proxy.take(read({ ...own, MQTT_CONNECTIONS_PER_ADDRESS: '1' }))
+    const fourth = await enter('fourth')
+    await fourth.closed()
+    expect(
+      await door.metric('mproxy_connections_dropped_total', 'reason="too_many_from_address"'),
+    ).toBe(1)
     first.close()
     second.close()
   })
+})
+
+test('the page names each variable that takes effect', () => {
+  const page = readFileSync(join(ROOT, 'docs/running_mproxy.md'), 'utf8')
+  const [, table = ''] = page.split('## Settings that change')
+  const names = [...(table.split('\n## ')[0] ?? '').matchAll(/`([A-Z_]{4,})`/g)].map(
+    ([, name]) => name,
+  )
+  expect(new Set(names)).toEqual(new Set([...LIVE_VARIABLES, 'SETTINGS_FILE']))
 })

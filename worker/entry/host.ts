@@ -168,20 +168,26 @@ type Opener = (request: Request, socketAddress: string) => Context
  * read here: most commands do without it.
  */
 export async function startHost(env: Environment, log: Log, options: HostOptions = {}) {
-  const [{ createApp }, { runJobs }, { ensureFirstOperator }, { startBlueprintFile }] =
-    await Promise.all([
-      import('../app.ts'),
-      import('../jobs.ts'),
-      import('../identity/setup.ts'),
-      import('./blueprint_file.ts'),
-    ])
+  const [
+    { createApp },
+    { runJobs },
+    { ensureFirstOperator },
+    { startBlueprintFile },
+    { ensureReportingClient },
+  ] = await Promise.all([
+    import('../app.ts'),
+    import('../jobs.ts'),
+    import('../identity/setup.ts'),
+    import('./blueprint_file.ts'),
+    import('../oauth/clients/reporting_client.ts'),
+  ])
   const host = await openHost(env, log, options)
   try {
     const cx = host.system()
     await signingKeys(cx)
     await proveSecretKey(cx)
     await noteOtherRows(cx)
-    const { admin_email, admin_password, blueprint } = host.config
+    const { admin_email, admin_password, blueprint, reports_client_secret } = host.config
     if (admin_email !== undefined && admin_password !== undefined) {
       await ensureFirstOperator(cx, admin_email, admin_password, blueprint !== undefined)
     }
@@ -191,6 +197,8 @@ export async function startHost(env: Environment, log: Log, options: HostOptions
       for (const line of left) log('info', 'blueprint', { left: line })
       for (const line of warnings) log('warn', 'blueprint', { warning: line })
     }
+    // Behind the blueprint, which may have one of its own.
+    if (reports_client_secret !== undefined) await ensureReportingClient(cx, reports_client_secret)
   } catch (error) {
     await host.close()
     throw explain(error, host.config)

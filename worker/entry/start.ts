@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startBroker } from './broker/broker.ts'
 import { clientIdRule } from './broker/client_id_rule.ts'
+import { reportsSecret } from './broker/reports_secret.ts'
 
 type Started = { name: string; process: ChildProcess }
 const started: Started[] = []
@@ -69,6 +70,8 @@ try {
   const env = { ...process.env }
   env['ISSUER'] ??= `http://localhost:${env['PORT'] ?? '8787'}`
   const { rule, keep } = clientIdRule(env)
+  const secret = reportsSecret(env)
+  if (secret !== undefined) env['REPORTS_CLIENT_SECRET'] = secret
   const worker = await start('the worker', './node.ts', env)
   keep()
   if (rule !== undefined) env['MQTT_CLIENT_ID_RULE'] = rule

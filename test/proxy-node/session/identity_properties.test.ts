@@ -80,6 +80,14 @@ describe('on a PUBLISH of MQTT 5', () => {
     expect(Buffer.compare(Buffer.from(seen.payload), payload)).toBe(0)
     expect(userOf(seen)).toEqual(own)
     expect((await next(broker)).topic).toBe('a/next')
+    // The properties alone are more than is read at once.
+    const many = Array.from({ length: 30 }, (_, n) => String(n).padEnd(4000, 'x'))
+    const userProperties = { many, 'allauth-sub': 'root' }
+    client.send(publish('a/many', { payload, properties: { userProperties } }), publish('a/next'))
+    const large = await next(broker)
+    expect(userOf(large)).toEqual({ many, ...own })
+    expect(Buffer.compare(Buffer.from(large.payload), payload)).toBe(0)
+    expect((await next(broker)).topic).toBe('a/next')
   })
 
   test('of any lengths, where the sizes of its parts need another byte', async () => {
@@ -101,6 +109,20 @@ describe('on a PUBLISH of MQTT 5', () => {
       }),
       { numRuns: 100 },
     )
+  })
+
+  test('has room: a client is told a size that leaves enough of what the broker takes', async () => {
+    for (const limits of [ON, {}]) {
+      await begin(limits)
+      const properties = { maximumPacketSize: 5000 }
+      const { client, broker, connack } = await open(5, RULES, { connack: { properties } })
+      const most = (connack as { properties: { maximumPacketSize: number } }).properties
+        .maximumPacketSize
+      expect(most).toBe(limits === ON ? 4680 : 5000)
+      // The fixed header has 3 bytes, topic and properties 6.
+      client.send(publish('a/1', { payload: 'x'.repeat(most - 9) }))
+      expect((await next(broker)).topic).toBe('a/1')
+    }
   })
 
   test('that would be larger than its broker takes is refused', async () => {

@@ -4,7 +4,7 @@
 import type { Packet } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { allow, identify } from '../fixtures/proxy.ts'
-import { both, knock, marker, ok, open, proxy, scripted, wires } from '../fixtures/stage.ts'
+import { begin, both, knock, marker, ok, open, proxy, scripted, wires } from '../fixtures/stage.ts'
 import { connectPacket, dialWire, publish, subscribe, type Version } from '../fixtures/wire.ts'
 
 const text = (value: string) => {
@@ -147,6 +147,7 @@ describe.each(both)('a packet at level %i', (version) => {
     malformed('PINGREQ with flags', 0xc1, 0),
     malformed('DISCONNECT with flags', 0xe1, 0),
     malformed('AUTH with flags', 0xf1, 0),
+    malformed('SUBSCRIBE of one byte', ...packet(0x82, 0)),
     malformed('DISCONNECT with more than it has', ...packet(0xe0, 0, 0, 0)),
     malformed('PUBREL with more than it has', ...packet(0x62, 0, 1, 0, 0, 0)),
     malformed('UNSUBSCRIBE of what is no text', ...packet(0xa2, 0, 1, ...section, 0, 1, 0xff)),
@@ -211,13 +212,22 @@ describe.each(both)('a packet at level %i', (version) => {
   })
 })
 
+test.each([
+  ['PUBACK', packet(0x40, 0, 1, 0)],
+  ['DISCONNECT', packet(0xe0, 0)],
+])('%s with a code, which MQTT 3.1.1 has not, ends the session', async (_, bytes) => {
+  await endsSession(4, bytes, 0x81)
+})
+
 /** Sends `bytes` in an open session. The client hears `code` alone, the broker nothing. */
 async function endsSession(version: Version, bytes: Buffer, code: number) {
   const { client, broker } = await open(version, [allow('all', '#')])
+  const heard = () => Buffer.concat(broker.bytes).length
+  const before = heard()
   client.send(Buffer.concat([bytes, packet(0xc0)]))
   await client.closed()
   await broker.closed()
-  expect(broker.untaken).toEqual([])
+  expect(heard()).toBe(before)
   const answer = client.untaken.map((one) => [one.cmd, codeOf(one)])
   expect(answer).toEqual(version === 5 ? [['disconnect', code]] : [])
 }
@@ -233,6 +243,11 @@ describe('a packet of MQTT 5', () => {
     ['DISCONNECT with a Server Reference', packet(0xe0, 0, 4, 0x1c, 0, 1, 97), 0x82],
     ['SUBSCRIBE with Retain Handling 3', packet(0x82, 0, 1, 0, ...text('a'), 0x30), 0x82],
     ['SUBSCRIBE with No Local to a share', packet(0x82, 0, 1, 0, ...text('$share/g/a'), 4), 0x82],
+    [
+      'PUBLISH whose properties go on in the next packet',
+      Buffer.concat([packet(0x30, 0, 1, 97, 7, 0x26, 0, 1), Buffer.from([97, 0, 1, 98])]),
+      0x81,
+    ],
     ['PUBLISH whose Content Type is no text', packet(0x30, 0, 1, 97, 4, 3, 0, 1, 0xff), 0x81],
     ['PUBLISH by an alias where none was offered', packet(0x30, 0, 1, 97, 3, 0x23, 0, 1), 0x94],
   ])('%s ends the session and reaches no broker', async (_, bytes, code) => {
@@ -328,6 +343,20 @@ describe('a packet of MQTT 5', () => {
     broker.send(bytes)
     await client.closed()
     expect([...Buffer.concat(client.bytes).subarray(before)]).toEqual([0xe0, 1, told])
+  })
+
+  test('DISCONNECT that has no room for another server comes without it', async () => {
+    const server_reference = 'another.example.com:8883'
+    await begin({ server_reference })
+    for (const [maximumPacketSize, bytes] of [
+      [40, [0xe0, 29, 0x9c, 27, 0x1c, ...text(server_reference)]],
+      [30, [0xe0, 1, 0x8b]],
+    ] as const) {
+      const { client } = await open(5, [], { connect: { properties: { maximumPacketSize } } })
+      const before = Buffer.concat(client.bytes).length
+      await proxy.sessions.at(-1)!.drain(1000)
+      expect([...Buffer.concat(client.bytes).subarray(before)]).toEqual(bytes)
+    }
   })
 
   test('CONNECT keeps the properties of its Will, in their order', async () => {

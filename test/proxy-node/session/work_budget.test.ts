@@ -126,7 +126,7 @@ describe('filters that are refused', () => {
     expect((await client.next('disconnect')).reasonCode).toBe(0x97)
     await broker.closed()
     expect(broker.untaken).toEqual([])
-    expect(proxy.ended()).toEqual(['quota_exceeded'])
+    expect(proxy.ended()).toEqual(['too_many_refused_filters'])
   })
 })
 
@@ -167,7 +167,7 @@ describe('a token in mid-session', () => {
     expect((await client.next('disconnect')).reasonCode).toBe(0x97)
     await broker.closed()
     expect(proxy.verified - before).toBe(3)
-    expect(proxy.ended()).toEqual(['quota_exceeded'])
+    expect(proxy.ended()).toEqual(['too_many_tokens'])
   })
 
   test.each(both)(

@@ -179,6 +179,37 @@ describe('a broker', () => {
     resolve()
   })
 
+  test('that is tried for a client who gives up is tried for the next one', async () => {
+    const authority = await makeAuthority()
+    const site = await makeCertificateFiles(authority, ['localhost'])
+    const secure = createTlsServer({ cert: site.certificate, key: site.key }, (socket) => {
+      socket.on('error', () => {})
+    })
+    secure.on('tlsClientError', () => {})
+    let count = 0
+    const server = createServer((socket) => {
+      count++
+      socket.on('error', () => {})
+      if (count === 1) socket.destroy()
+      if (count > 2) secure.emit('connection', socket) // no word to the second
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    open.push({ stop: () => server.close() })
+    const { port } = server.address() as AddressInfo
+    const tls = () => ({ ca: authority.pem })
+    const cluster = openBrokers([{ host: 'localhost', port, tls: true }], { tls })
+    await expect(cluster.dial(never)).rejects.toThrow()
+    const leaver = new AbortController()
+    const left = cluster.dial(leaver.signal, caller('leaves')).catch(() => 'left')
+    await until(() => count === 2, 'it is tried')
+    const others = [caller('stays'), caller('stays too')].map((one) => cluster.dial(never, one))
+    leaver.abort()
+    expect(await left).toBe('left')
+    for (const { stream } of await Promise.all(others)) stream.destroy()
+    expect(count).toBe(4)
+  })
+
   test('that is back lets all in who waited for the one that tried', async () => {
     const one = await startOne()
     const { port } = one.address

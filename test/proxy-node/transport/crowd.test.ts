@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import type { Packet } from 'mqtt-packet'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { describeFault, readProxyConfig } from '../../../proxy-node/config.ts'
+import { describeFault, type ProxyConfig, readProxyConfig } from '../../../proxy-node/config.ts'
 import { type Proxy as MProxy, startProxy } from '../../../proxy-node/index.ts'
 import { startIssuer, type TestIssuer } from '../../host/mproxy_fixtures/issuer.ts'
 import { until } from '../fixtures/mosquitto.ts'
@@ -31,7 +31,7 @@ afterAll(async () => {
   await issuer.stop()
 })
 
-async function start(env: Record<string, string>, isReady = true): Promise<void> {
+function configure(env: Record<string, string>): ProxyConfig {
   const reading = readProxyConfig({
     ISSUER: issuer.url,
     MQTT_UPSTREAM: `mqtt://127.0.0.1:${broker.port}`,
@@ -40,7 +40,11 @@ async function start(env: Record<string, string>, isReady = true): Promise<void>
     ...env,
   })
   if (!reading.ok) throw new Error(reading.faults.map(describeFault).join('\n'))
-  proxy = await startProxy(reading.config, () => {})
+  return reading.config
+}
+
+async function start(env: Record<string, string>, isReady = true): Promise<void> {
+  proxy = await startProxy(configure(env), () => {})
   ;[tcp, ws] = proxy.listening.map(({ port }) => port) as [number, number]
   const ready = `http://127.0.0.1:${proxy.metricsPort}/readyz`
   if (isReady) await until(async () => (await fetch(ready)).ok, 'mProxy is ready')
@@ -189,6 +193,17 @@ describe('bad tokens', () => {
     expect(order).toEqual(['other 0', 'same 0'])
     expect(await metric('mproxy_connects_delayed_total')).toBeGreaterThan(0)
   })
+
+  test('with made-up key ids wait too, although nobody can say yet that they are bad', async () => {
+    await start({ MQTT_REFUSED_CONNECTS_PER_ADDRESS: '4' })
+    const codes: unknown[] = []
+    for (let i = 0; i < 8; i++) {
+      const token = await issuer.mint({ header: { kid: `k${i}` } })
+      codes.push((await knock({ token, from: '127.0.0.2' })).code)
+    }
+    expect(codes).toEqual([0x86, ...Array(7).fill(0x88)])
+    expect(await metric('mproxy_connects_delayed_total')).toBeGreaterThan(0)
+  })
 })
 
 test('memory that is full lets nobody in, and /readyz says so', async () => {
@@ -202,4 +217,16 @@ test('memory that is full lets nobody in, and /readyz says so', async () => {
   const ready = await fetch(`http://127.0.0.1:${proxy.metricsPort}/readyz`)
   expect(ready.status).toBe(503)
   expect(await ready.json()).toMatchObject({ ready: false, memory: false })
+})
+
+test('limits may change while sessions are open', async () => {
+  await start({})
+  expect((await knock({ sub: 'dev', clientId: 'dev:a' })).code).toBe(0)
+  proxy.take(configure({ MQTT_SESSIONS_PER_PRINCIPAL: '1', MQTT_CONNECTIONS_PER_ADDRESS: '2' }))
+  expect((await knock({ sub: 'dev', clientId: 'dev:b' })).code).toBe(0x97)
+  expect((await knock({ sub: 'other', from: '127.0.0.6' })).code).toBe(0)
+  expect((await knock({ sub: 'one-more', from: '127.0.0.6' })).code).toBe(0)
+  expect((await knock({ sub: 'too-many', from: '127.0.0.6' })).code).toBeUndefined()
+  proxy.take(configure({ MQTT_SESSIONS_PER_PRINCIPAL: '0' }))
+  expect((await knock({ sub: 'dev', clientId: 'dev:b' })).code).toBe(0)
 })

@@ -5,10 +5,11 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as dial } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
-import mqtt from 'mqtt-packet'
+import mqtt, { type Packet } from 'mqtt-packet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { describeFault, readProxyConfig } from '../../../proxy-node/config.ts'
+import { logCertificates } from '../../../proxy-node/operation/reports.ts'
 import { makeAuthority } from '../../support/certificates.ts'
 import {
   buildHouse,
@@ -18,6 +19,7 @@ import {
   type RunningDoor,
 } from '../fixtures/door.ts'
 import { until } from '../fixtures/mosquitto.ts'
+import { publish } from '../fixtures/wire.ts'
 
 let house: House
 let authority: Awaited<ReturnType<typeof makeAuthority>>
@@ -133,6 +135,29 @@ describe('a door with TLS', () => {
     socket.destroy()
     web.terminate()
   })
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'hears what came before a close, in one write: %s',
+    async (version) => {
+      const topic = `said/${version}`
+      const packets: Packet[] = [publish(topic, { qos: 1, messageId: 1 }), { cmd: 'disconnect' }]
+      const bytes = [
+        await connectBytes(house.issuer, `brief-${version}`),
+        ...packets.map((packet) => mqtt.generate(packet, { protocolVersion: 5 })),
+      ]
+      const socket = await open({ minVersion: version, maxVersion: version })
+      const closed = once(socket.resume(), 'close')
+      socket.end(Buffer.concat(bytes))
+      const heard = () =>
+        house.broker.brokers.some(({ packets: all }) =>
+          all.some((packet) => packet.cmd === 'publish' && packet.topic === topic),
+        )
+      await until(heard, 'the broker hears it')
+      await closed
+      const ended = () => door.lines('session_ended').at(-1)?.['client_id']
+      await until(() => ended() === `brief-${version}`, 'the session ends')
+    },
+  )
 
   test('closes whoever does not get through the handshake and CONNECT in its time', async () => {
     const impatient = await house.start({
@@ -350,6 +375,25 @@ describe('faults in the settings', () => {
       /^MQTT_TLS_CERT_FILE: \/nowhere.pem: cannot be read: there is no such file/m,
     )
   })
+})
+
+test('a certificate is told of when it is new, and again and again in its last days', () => {
+  const days: [unknown, unknown][] = []
+  let now = 0
+  let expires_at = 30 * 86_400
+  const certificates = { inForce: () => [{ file: 'a.pem', expires_at }] }
+  const log = (_: string, fields: Record<string, unknown> = {}) => {
+    days.push([fields['file'], fields['days']])
+  }
+  const look = logCertificates(certificates, log, () => now)
+  for (const day of [10, 17, 20, 31]) {
+    now = day * 86_400_000
+    look()
+  }
+  expires_at += 60 * 86_400
+  look()
+  look()
+  expect(days).toEqual([30, 13, 10, -1, 59].map((left) => ['a.pem', left]))
 })
 
 test('files that change are noticed by themselves, once they look the same twice', async () => {

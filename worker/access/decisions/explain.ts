@@ -1,6 +1,8 @@
 // Why a decision is as it is: the grant that permits, with the groups by which it is held and
 // reaches, or the grants that come nearest and what each of them lacks. For a topic (a resource of
 // type `topic`), the rule that decides and the grants or the device type that it comes from.
+import type { AclRule } from '../../../policy/acl.ts'
+import { coversFilter, matchesTopic, overlapsFilter } from '../../../policy/topic_filter.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { loadSettings } from '../../settings.ts'
@@ -12,7 +14,6 @@ import {
 } from '../reach/decision_reach_store.ts'
 import { rightsWithin } from '../reach/rights_within.ts'
 import { type RightsRows, rightsOf } from '../rights.ts'
-import { decidingRule } from './deciding_rule.ts'
 import { type ExplainedGrant, type ExplanationRow, listExplanations } from './decision_store.ts'
 import { evaluationRequest, holdsFor } from './evaluation.ts'
 
@@ -157,7 +158,7 @@ async function explainTopic(
   const silent = { ...cx, log: () => {} }
   const compiled = compileAcl(silent, subject_id, rights, acl_max_rules)
   if ('fault' in compiled) return { ...NOTHING_FOUND, reason: 'too_many_rules' }
-  const rule = decidingRule(compiled.rules, action, topic)
+  const rule = compiled.rules.find((one) => decides(one, action, topic))
   if (rule === undefined) return { ...NOTHING_FOUND, reason: 'no_rule' }
   const gives = (some: Partial<RightsRows>): boolean => {
     const part = compileAcl(silent, subject_id, { ...rights, ...some }, acl_max_rules)
@@ -174,4 +175,13 @@ async function explainTopic(
     grants: sources.map((one) => describeHeld({ ...one, not_before: null })),
     device_type: own !== undefined && gives({ grants: [] }) ? own.type : null,
   }
+}
+
+/** Whether a rule is the one that decides, once no rule before it did (policy/acl.ts). */
+function decides(rule: AclRule, action: 'publish' | 'subscribe', topic: string): boolean {
+  if (rule.action !== 'all' && rule.action !== action) return false
+  if (action === 'publish') return matchesTopic(rule.topic, topic)
+  return rule.permission === 'deny'
+    ? overlapsFilter(rule.topic, topic)
+    : coversFilter(rule.topic, topic)
 }

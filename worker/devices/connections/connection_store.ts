@@ -15,7 +15,7 @@ export const LEASE_TTL = 30
 const KEPT = 3600
 
 /** Most sessions of leases that are over which one run of the timer deletes. */
-const PRESENCE_AT_ONCE = 5000
+const PRESENCE_AT_ONCE = 20_000
 
 /** Most refusals that are kept of a device: the last ones. */
 const REFUSALS_MAX = 100

@@ -1,8 +1,8 @@
 // Open sessions at mProxy, and what it refused to a device lately, with the rule of the device's
 // token that decides about it now, or the nearest one.
 import type { AclRule } from '../../../policy/acl.ts'
+import { explainVerdict } from '../../../policy/explanation.ts'
 import { compileAcl } from '../../access/acl_claim.ts'
-import { decidingRule, nearestRule } from '../../access/decisions/deciding_rule.ts'
 import { heldObjects, listSeenObjects } from '../../access/reach/decision_reach_store.ts'
 import { isWithinReach } from '../../access/reach/reach.ts'
 import { rightsWithin } from '../../access/reach/rights_within.ts'
@@ -84,6 +84,10 @@ const ruleSchema = z.object({
   topic: z.string(),
 })
 
+const nearestSchema = ruleSchema.extend({
+  lacking: z.array(z.enum(['action', 'qos', 'retain', 'part', 'topic'])),
+})
+
 export const mqttRefusalSchema = z
   .object({
     event: z.enum(REFUSAL_EVENTS),
@@ -98,7 +102,7 @@ export const mqttRefusalSchema = z
       .nullable()
       .describe('whether a token fetched now would allow it; null: no question of a topic'),
     rule: ruleSchema.nullable().describe('the rule of such a token that decides'),
-    nearest: ruleSchema.nullable().describe('the rule that comes nearest, where none decides'),
+    nearest: nearestSchema.nullable().describe('the rule that comes nearest, where none decides'),
   })
   .openapi('MqttRefusal')
 
@@ -151,19 +155,21 @@ function describeRefusal(
 ): z.infer<typeof mqttRefusalSchema> {
   const row = { event, reason, client_id, count, first_at, last_at }
   const about = { ...row, topic: topic === '' ? null : topic }
-  const action = event === 'publish_refused' ? 'publish' : 'subscribe'
   if (topic === '' || event === 'connect_refused') {
     return { ...about, decision: null, rule: null, nearest: null }
   }
-  const rule = decidingRule(rules, action, topic)
-  if (rule !== undefined) {
-    return { ...about, decision: rule.permission === 'allow', rule: shown(rule), nearest: null }
-  }
-  const nearest = nearestRule(rules, action, topic)
+  // Whatever quality of service it had: the report does not say.
+  const question = { topic, qos: 0 } as const
+  const { isAllowed, decides, nearest } = explainVerdict(
+    rules,
+    event === 'publish_refused'
+      ? { action: 'publish', ...question, retain: false }
+      : { action: 'subscribe', ...question },
+  )
   return {
     ...about,
-    decision: false,
-    rule: null,
-    nearest: nearest === undefined ? null : shown(nearest),
+    decision: isAllowed,
+    rule: decides === null ? null : shown(decides.rule),
+    nearest: nearest === null ? null : { ...shown(nearest.rule), lacking: [...nearest.lacking] },
   }
 }
