@@ -130,6 +130,8 @@ export const DOOR: readonly Guard[] = [
     to: 'if (stop > buffer.length) return MALFORMED',
     test: 'proxy-node/session/norms',
     title: 'whose properties go on in the next packet',
+  },
+  {
     name: 'broker-in-the-middle-of-a-packet',
     attack: 'a broker that stops in the middle of a packet, behind which a client waits for ever',
     file: 'proxy-node/session/deadlines.ts',
