@@ -243,7 +243,6 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     take(next) {
       takeLive(config, next)
       parts.limits = config.limits
-      capacity.limits.connectionsPerAddress = config.connectionsPerAddress
     },
     async close(times = config.drain) {
       isDraining = true

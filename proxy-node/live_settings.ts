@@ -56,11 +56,6 @@ export function takeLive(running: ProxyConfig, next: ProxyConfig): void {
     denied_resumed_delivery: limits.denied_resumed_delivery,
     partial_filters: limits.partial_filters,
     server_reference: limits.server_reference,
-    packets_per_second: limits.packets_per_second,
-    bytes_per_second: limits.bytes_per_second,
-    inflight_max: limits.inflight_max,
-    refused_filters_per_minute: limits.refused_filters_per_minute,
-    reauthentications_per_minute: limits.reauthentications_per_minute,
   }
 }
 

@@ -141,7 +141,8 @@ export const DOORS: readonly Guard[] = [
   },
   {
     name: 'trial-of-a-client-that-gives-up',
-    attack: 'a client that begins dials to a broker which is back, and gives them up for all others',
+    attack:
+      'a client that begins dials to a broker which is back, and gives them up for all others',
     file: 'proxy-node/transport/upstream.ts',
     from: '() => !signal.aborted,',
     to: '() => true,',
