@@ -337,7 +337,7 @@ export const PROXY_VARIABLES: { readonly [Name in VariableName]: Variable<Values
 
 /** Limits of a session that no variable changes. */
 const FIXED_LIMITS = {
-  whole_packet_max: 65_536,
+  whole_packet_max: 4096,
   inflight_subscribes_max: 64,
   topic_alias_max: 64,
   inflight_qos2_max: 100,

@@ -44,7 +44,7 @@ import { openStateFolder } from './tokens/state_folder.ts'
 import type { Withdrawal } from './tokens/status_lists.ts'
 import { closeTrust, openTrusts, startTrust } from './tokens/trust.ts'
 import { createVerifier, type Identity } from './tokens/verifier.ts'
-import { Capacity, sourceOf } from './transport/capacity.ts'
+import { Capacity, findConnectionLimit, sourceOf } from './transport/capacity.ts'
 import { openBrokerTls, openCertificates } from './transport/certificates.ts'
 import { ListenError, type Listener, listen, type Transport } from './transport/listen.ts'
 import { openBrokers } from './transport/upstream.ts'
@@ -178,7 +178,9 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
           )
         })
 
-  const connectionsMax = findConnectionLimit(config.connectionsMax, log)
+  const connectionsMax = findConnectionLimit(config.connectionsMax, (limited) => {
+    log('connections_limited', limited)
+  })
   const onRefused = reportAcceptRefusals(metrics, log)
   const capacity = new Capacity(
     {
@@ -320,22 +322,6 @@ function describeListenFault(name: string, address: string, error: Error & { cod
   const problem = `cannot listen on ${address}: ${causes[code] ?? 'it failed'} (${code})`
   const example = name === 'METRICS_LISTEN' ? '127.0.0.1:9465' : 'mqtt://127.0.0.1:1884'
   return describeFault({ name, problem, example })
-}
-
-/**
- * A session holds two descriptors, the client's and the broker's. To run out of them would fail at
- * random places; to refuse connections a little earlier does not.
- */
-function findConnectionLimit(maximum: number | undefined, log: WriteLog): number {
-  const spare = 64
-  Object.assign(process.report, { excludeNetwork: true }) // no names looked up for the report
-  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
-  const descriptors = report.userLimits?.open_files?.soft
-  if (typeof descriptors !== 'number') return maximum ?? Number.POSITIVE_INFINITY
-  const possible = Math.max(1, Math.floor((descriptors - spare) / 2))
-  if (maximum === undefined || maximum <= possible) return maximum ?? possible
-  log('connections_limited', { wanted: maximum, possible, descriptors })
-  return possible
 }
 
 /** The dial of the sessions, and whether it lately reached a broker. */

@@ -55,6 +55,9 @@ import { STAMP_PREFIX } from './stamp.ts'
 import { IN_FLIGHT, PENDING, type SessionState, VERIFYING } from './state.ts'
 import { TopicMemory } from './topic_memory.ts'
 
+/** A PUBLISH with a token is read whole up to this size. */
+const TOKEN_PACKET_MAX = 16_384
+
 /** Filters that are judged between two looks at the clock. */
 const FILTERS_AT_ONCE = 16
 
@@ -136,6 +139,10 @@ export class FromClient {
     }
 
     this.#forwardsParts = false
+    if (!whole && topic === TOKEN_TOPIC && scanner.total <= TOKEN_PACKET_MAX) {
+      scanner.takeWhole()
+      return
+    }
     let code: number
     const isToken = topic === TOKEN_TOPIC && qos === 1 && !view.retain && whole
     if (isToken) {

@@ -193,3 +193,22 @@ export function sourceOf(address: string): string {
   }
   return `${groups.slice(0, 4).join(':')}::/64`
 }
+
+/**
+ * A session holds two descriptors, the client's and the broker's. To run out of them would fail at
+ * random places; to refuse connections a little earlier does not.
+ */
+export function findConnectionLimit(
+  maximum: number | undefined,
+  onLimited: (limited: { wanted: number; possible: number; descriptors: number }) => void,
+): number {
+  const spare = 64
+  Object.assign(process.report, { excludeNetwork: true }) // no names looked up for the report
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
+  const descriptors = report.userLimits?.open_files?.soft
+  if (typeof descriptors !== 'number') return maximum ?? Number.POSITIVE_INFINITY
+  const possible = Math.max(1, Math.floor((descriptors - spare) / 2))
+  if (maximum === undefined || maximum <= possible) return maximum ?? possible
+  onLimited({ wanted: maximum, possible, descriptors })
+  return possible
+}

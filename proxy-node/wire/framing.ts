@@ -86,6 +86,7 @@ export class Scanner {
   #partialLength = 0
   #required = 0
   #streaming = 0
+  #takesWhole = false
 
   constructor(expected: number, limit: number, wholeLimit: number, readsProperties: boolean) {
     this.expected = expected
@@ -129,6 +130,16 @@ export class Scanner {
     return this.#partial.length
   }
 
+  /** Reads the PUBLISH whole whose HEAD came last, though it is larger than such are read. */
+  takeWhole(): void {
+    this.#partialLength = this.end - this.start
+    this.#partial = Buffer.allocUnsafeSlow(this.#partialLength)
+    this.buffer.copy(this.#partial, 0, this.start, this.end)
+    this.#required = this.total
+    this.#streaming = 0
+    this.#takesWhole = true
+  }
+
   next(): number {
     if (this.fault !== 0) return FAULT
     const available = this.#chunk.length - this.#at
@@ -159,6 +170,7 @@ export class Scanner {
       if (what === MORE) continue
       this.#partial = NOTHING
       this.#partialLength = 0
+      this.#takesWhole = false
       return what
     }
   }
@@ -223,7 +235,7 @@ export class Scanner {
     const total = header + remaining
     this.total = total
     if (total > this.limit) return this.#fail(PACKET_TOO_LARGE)
-    if (total <= this.wholeLimit || type !== PUBLISH) {
+    if (total <= this.wholeLimit || type !== PUBLISH || this.#takesWhole) {
       if (total > this.heldLimit && type !== PUBLISH) return this.#fail(PACKET_TOO_LARGE)
       if (available < total) return this.#require(total)
       return this.#point(WHOLE, buffer, start, header, total)

@@ -230,4 +230,13 @@ export const DOOR: readonly Guard[] = [
     test: 'proxy-node/session/topic_memory',
     title: 'a memory answers as the rules do',
   },
+  {
+    name: 'large-token-on-its-topic',
+    attack: 'a device with many rules whose next token is refused, since it is a large message',
+    file: 'proxy-node/session/from_client.ts',
+    from: '!whole && topic === TOKEN_TOPIC &&',
+    to: '!whole && topic === TOKEN_TOPIC + topic &&',
+    test: 'proxy-node/session/renewal',
+    title: 'of 8 KB that comes in pieces',
+  },
 ]

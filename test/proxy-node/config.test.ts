@@ -15,7 +15,7 @@ const defaultLimits: SessionLimits = {
   connect_packet_max: 65_536,
   ahead_max: 65_536,
   packet_max: 1_048_576,
-  whole_packet_max: 65_536,
+  whole_packet_max: 4096,
   subscriptions_per_packet: 1024,
   subscriptions_max: 4096,
   refused_filters_per_minute: 5000,

@@ -13,6 +13,7 @@ import {
 } from '../../proxy-node/live_settings.ts'
 import { ROOT } from '../support/tree.ts'
 import { buildHouse, connectBytes, type House } from './fixtures/door.ts'
+import { until } from './fixtures/mosquitto.ts'
 import { dialWire } from './fixtures/wire.ts'
 
 let house: House
@@ -133,6 +134,9 @@ describe('a change', () => {
     door.proxy.take(read({ ...own, MQTT_SESSIONS_PER_PRINCIPAL: '1' }))
     const third = await enter('first', '', 'first:two')
     expect((await third.next('connack')).reasonCode).toBe(0x97)
+    third.close() // it would make room for the next one
+    const open = () => door.metric('mproxy_connections', 'transport="tcp"')
+    await until(async () => (await open()) === 2, 'it is gone')
     door.proxy.take(read({ ...own, MQTT_CONNECTIONS_PER_ADDRESS: '1' }))
     const fourth = await enter('fourth')
     await fourth.closed()

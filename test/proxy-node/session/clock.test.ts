@@ -13,7 +13,7 @@ beforeEach(async () => {
   jump = 0
   broker = await startAccepting(0)
   // The session looks at its deadlines this often, without any packet.
-  const limits = { write_stall_timeout_ms: 40 }
+  const limits = { write_stall_timeout_ms: 300 }
   proxy = await startProxy(broker.port, { limits, now: () => Date.now() + jump })
   proxy.tokens.set('dev', identify('dev', [allow('all', 'ok')]))
   client = await login(proxy.port, 5, 'dev', { keepalive: 1 })

@@ -125,6 +125,23 @@ describe.each(both)('$allauth/token at level %i', (version) => {
     expect(proxy.sessions[0]!.identity).toBe(next)
   })
 
+  test('one of 8 KB that comes in pieces does too, though such messages are streamed', async () => {
+    const { client, broker } = await open(version, [])
+    const token = 'x'.repeat(8000)
+    const next = identify('dev', [ok], { expires_at: inOneHour() + 100 })
+    proxy.tokens.set(token, next)
+    const bytes = mqtt.generate(hand(token), { protocolVersion: version })
+    for (let at = 0; at < bytes.length; at += 3000) {
+      client.send(bytes.subarray(at, at + 3000))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect((await client.next('puback')).reasonCode ?? 0).toBe(0)
+    client.send(marker)
+    expect((await broker.next('publish')).topic).toBe('ok')
+    expect(broker.untaken).toEqual([])
+    expect(proxy.sessions[0]!.identity).toBe(next)
+  })
+
   test.each([
     ['not newer', () => identify('dev', [], { expires_at: inOneHour() - 100 })],
     ['expired', () => 'expired' as const],

@@ -217,6 +217,25 @@ describe('the scanner', () => {
     expect(scan(scanner(5, 1_000_000, 100, 300), [publish]).packets).toEqual([publish])
   })
 
+  test('a large PUBLISH may be read whole after its head, however it is cut', () => {
+    fc.assert(
+      fc.property(fc.nat(400), fc.array(fc.integer({ min: 1, max: 60 })), (length, cuts) => {
+        const bytes = mqtt.generate({ ...empty, topic: 'a/b', payload: Buffer.alloc(length, 1) })
+        const made = scanner(4, 1_000_000, 50)
+        const whole: Buffer[] = []
+        for (const chunk of split(Buffer.concat([bytes, bytes]), cuts)) {
+          made.push(chunk)
+          for (let what = made.next(); what !== MORE; what = made.next()) {
+            if (what === HEAD) made.takeWhole()
+            else whole.push(Buffer.from(made.buffer.subarray(made.start, made.end)))
+          }
+        }
+        expect(whole).toEqual([bytes, bytes])
+        expect(made.isMidPacket).toBe(false)
+      }),
+    )
+  })
+
   test('a large PUBLISH without a payload is whole once its head is there', () => {
     const long = mqtt.generate({ ...empty, topic: 'a'.repeat(500) })
     const made = scanner(4, 1_000_000, 100)
