@@ -22,8 +22,8 @@ const OVER_FILES_TOO = [
 export default defineConfig({
   root,
   test: {
-    // Programs are waited for most of the time, so three files fit a machine of two cores.
-    maxWorkers: Math.max(3, availableParallelism() - 1),
+    // Programs are waited for most of the time, so two files fit a machine of two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         root,
