@@ -40,7 +40,8 @@ export class Capacity {
     if (this.limits.isMemoryFull()) return 'memory_full'
     const source = sourceOf(address)
     if (!isBalancer && !this.#admits(source)) return 'too_many_from_address'
-    if (this.#open >= connectionsMax || this.#unproven.count >= unprovenMax()) {
+    // More than one, where a limit was lowered since.
+    while (this.#open >= connectionsMax || this.#unproven.count >= unprovenMax()) {
       if (!this.#vacate(this.#unproven.oldestOfMost())) return 'too_many'
     }
     const seat = new Seat(this, source, connection)
@@ -66,9 +67,11 @@ export class Capacity {
   /** Makes room among the connections of an address, where there is a limit and it is reached. */
   #admits(source: string): boolean {
     const connectionsPerAddress = this.limits.connectionsPerAddress()
-    const fromThere = this.#bySource.get(source) ?? 0
-    if (connectionsPerAddress === 0 || fromThere < connectionsPerAddress) return true
-    return this.#vacate(this.#unproven.oldestOf(source))
+    if (connectionsPerAddress === 0) return true
+    while ((this.#bySource.get(source) ?? 0) >= connectionsPerAddress) {
+      if (!this.#vacate(this.#unproven.oldestOf(source))) return false
+    }
+    return true
   }
 
   #count(source: string, by: number): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { sourceOf } from '../../../proxy-node/transport/capacity.ts'
+import { Capacity, Seat, sourceOf } from '../../../proxy-node/transport/capacity.ts'
 
 describe('what counts as one address', () => {
   test.each([
@@ -16,4 +16,34 @@ describe('what counts as one address', () => {
   ])('%s is %s', (address, source) => {
     expect(sourceOf(address)).toBe(source)
   })
+})
+
+test('a limit of one address that is lowered lets nobody more in, and closes the silent alone', () => {
+  let most = 4
+  const closed: string[] = []
+  const capacity = new Capacity(
+    {
+      connectionsMax: 100,
+      connectionsPerAddress: () => most,
+      unprovenMax: () => 100,
+      isMemoryFull: () => false,
+    },
+    () => {},
+  )
+  const come = (name: string) =>
+    capacity.take('192.0.2.1', {
+      destroy() {
+        closed.push(name)
+      },
+    })
+  for (const name of ['proved', 'proved too']) {
+    const seat = come(name)
+    if (!(seat instanceof Seat)) throw new Error(seat)
+    seat.prove()
+  }
+  come('silent')
+  most = 2
+  expect([come('late'), closed]).toEqual(['too_many_from_address', ['silent']])
+  most = 3
+  expect(come('later')).toBeInstanceOf(Seat)
 })
