@@ -44,9 +44,14 @@ beforeAll(async () => {
   }
   doors = [await house.start(env), await house.start(env)]
   for (const name of ['mqtt', 'mqtts', 'web'] as const) ports[name] = await findFreePort()
+  // Else HAProxy finds them without keys at its first look, and lets nobody in until the next.
+  for (const { proxy } of doors) {
+    const ready = `http://127.0.0.1:${proxy.metricsPort}/readyz`
+    await until('mProxy is ready', async () => (await fetch(ready)).ok)
+  }
 
   // The file as it is, with the addresses and intervals of the test.
-  let text = document('haproxy.cfg').replaceAll('inter 2s', 'inter 100ms fall 1 rise 1')
+  let text = document('haproxy.cfg').replaceAll('inter 2s', 'inter 500ms fall 2 rise 1')
   text = text.replace('10.0.0.5:1883', `127.0.0.1:${ports.mqtt}`)
   text = text.replace('10.0.0.5:8883', `127.0.0.1:${ports.mqtts}`)
   text = text.replace('10.0.0.5:8083', `127.0.0.1:${ports.web}`)
