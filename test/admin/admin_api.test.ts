@@ -241,7 +241,7 @@ test('every route of the API has a scope and refuses a token without it', async 
   expect(new Set(ids).size).toBe(ids.length)
   for (const { path, method, security } of operations) {
     const scope = security?.[0]?.oauth2[0]
-    expect(scope, `${method} ${path}`).toMatch(/^(self|\w+:(read|write))$/)
+    expect(scope, `${method} ${path}`).toMatch(/^(self|mproxy:report|\w+:(read|write))$/)
     const url = path.replaceAll(/\{\w+\}/g, 'x')
     const bare = await worker.request(url, { method: method.toUpperCase() })
     expect(bare.status, `${method} ${path} without a token`).toBe(401)
