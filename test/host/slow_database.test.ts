@@ -13,7 +13,7 @@ import { type Program, run } from './programs.ts'
 
 const TIMEOUT = 1
 /** For a busy machine; without the limit an answer takes ten seconds and more. */
-const SLACK = 10
+const SLACK = 6
 
 const { path: folder, remove } = temporaryFolder()
 let program: Program
