@@ -1,7 +1,6 @@
-// How often something happens for each of many names, in a minute: CONNECTs of a principal,
-// refusals of an address. Each name has a level that sinks by the rate, so nothing has to be
-// counted anew at the turn of a minute. Names that sank to the ground are forgotten, and never are
-// more kept than a flood of addresses may make.
+// Rates for many names, of events in a minute: CONNECTs of a principal, refusals of an address.
+// Each name has a level that sinks by the rate, so nothing has to be counted anew at the turn of a
+// minute. Names that sank to the ground are forgotten, and their number has a bound.
 
 const MINUTE_MS = 60_000
 const NAMES_MAX = 10_000

@@ -3,10 +3,10 @@
 //   turns.ts, pace.ts, allowance.ts: a session's share of a turn, of a second, of a minute
 // Leaves decisions about tokens and topics to gate.ts, and what is done with a share to session/.
 //
-// How soon a CONNECT is judged, and whether there is room for one more session of its
-// principal. Addresses whose CONNECTs are refused over and over wait longer and longer for each; so
-// a guess costs time, and a good client behind the same address gets in all the same. Principals
-// are told apart by issuer and `sub`.
+// The reception says how soon a CONNECT is judged, and whether there is room for one more session
+// of its principal. Addresses whose CONNECTs are refused over and over wait longer and longer for
+// each; so a guess costs time, and a good client behind the same address gets in all the same.
+// Principals are those of an identity, which no two issuers share.
 
 import type { GateRefusal } from '../gate.ts'
 import type { ReceptionLimits } from '../limit_variables.ts'
@@ -123,9 +123,8 @@ export class Visit {
   }
 
   /** The session of this client begins, unless a refusal is the answer. */
-  enter({ iss, sub }: Identity, clientId: string): GateRefusal | null {
+  enter({ principal }: Identity, clientId: string): GateRefusal | null {
     if (this.#isOver) return null
-    const principal = `${iss} ${sub}`
     const refusal = this.#reception.enter(principal, clientId)
     if (refusal !== null) return refusal
     this.#session = { principal, clientId }

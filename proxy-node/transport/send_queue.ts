@@ -1,4 +1,4 @@
-// How much of what was written to a peer its system has not acknowledged, as the kernel of Linux
+// Bytes written to a peer that its system has not acknowledged yet, as the kernel of Linux
 // says. Node tells of progress only when a third of the kernel's buffer is free again, which for a
 // slow reader takes minutes: so this is asked before one is taken for dead. Elsewhere nothing is
 // known.

@@ -98,7 +98,7 @@ describe('sessions', () => {
     await runJobs(worker.context())
     expect(await worker.context().db.read(sql`select 1 from presence`)).toEqual([])
     expect(await worker.context().db.read(sql`select 1 from mproxy_lease`)).toEqual([])
-    // What is forgotten is begun anew.
+    // A lease that is forgotten begins anew.
     token = await newClientToken(worker, 'mproxy:report', 'later')
     expect((await report([])).body['resync']).toBe(true)
   })

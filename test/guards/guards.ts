@@ -2323,7 +2323,7 @@ const SIGNING_KEYS: readonly Guard[] = [
     name: 'secret-key-of-a-remote-database',
     attack: 'a SECRET_KEY made silently beside a remote database, whose keys nobody else opens',
     file: 'worker/entry/own_secret_key.ts',
-    from: '    if (!isNew) return null\n',
+    from: '  if (!isNew) return null\n',
     to: '',
     test: 'host/faults',
     title: 'no SECRET_KEY is made',

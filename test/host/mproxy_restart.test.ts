@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Connection, connect, tryConnect } from './mproxy_fixtures/clients.ts'
+import { callAsOperator, type Json, mintFor, OPERATOR } from './mproxy_fixtures/operator.ts'
 import {
   type Broker,
   type RunningProxy,
@@ -17,7 +18,6 @@ import {
 import { until } from './mproxy_fixtures/until.ts'
 import { startWorkerOn } from './programs.ts'
 
-const secret = 'ops-secret-of-at-least-32-characters-0001'
 const own = (action: string, last: string) => ({
   permission: 'allow',
   action,
@@ -25,14 +25,7 @@ const own = (action: string, last: string) => ({
 })
 const acl = [own('publish', 'state'), own('subscribe', 'set'), own('all', 'log')]
 const blueprint = {
-  clients: [
-    {
-      client_id: 'ops',
-      client_secret: secret,
-      grant_types: ['client_credentials'],
-      scope: 'manage',
-    },
-  ],
+  clients: [OPERATOR],
   groups: [{ id: 'site', kind: 'site', name: 'Site' }],
   device_types: [
     { name: 'lamp', acl },
@@ -69,29 +62,9 @@ afterAll(async () => {
   place.remove()
 })
 
-type Json = Record<string, unknown>
-
-async function call(method: string, path: string, body?: Json): Promise<Json> {
-  const token = await fetch(`${worker.issuer}/oauth/token`, {
-    method: 'POST',
-    headers: { Authorization: `Basic ${btoa(`ops:${secret}`)}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'manage' }),
-  })
-  const { access_token } = (await token.json()) as Json
-  const answer = await fetch(`${worker.issuer}${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${access_token}`, 'Content-Type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
-  const text = await answer.text()
-  expect(answer.ok, text).toBe(true)
-  return text === '' ? {} : (JSON.parse(text) as Json)
-}
-
-const mint = async (device: string): Promise<string> => {
-  const minted = await call('POST', `/v1/devices/${device}/tokens`, { expires_in: 86_400 })
-  return String(minted['access_token'])
-}
+const call = (method: string, path: string, body?: Json) =>
+  callAsOperator(worker.issuer, method, path, body)
+const mint = (device: string) => mintFor(worker.issuer, device)
 
 const at = () => `mqtt://127.0.0.1:${proxy.port}`
 const knock = (id: string, token: string) => tryConnect({ url: at(), version: 5, id, token })

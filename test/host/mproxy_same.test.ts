@@ -74,7 +74,7 @@ const runs = (version: 4 | 5, ...ports: number[]): Run[] =>
 
 const tcp = ({ port }: Run) => `mqtt://127.0.0.1:${port}`
 
-/** What a client saw, without the names of the run. */
+/** A packet as a client saw it, without the names of the run. */
 function seen(packet: Packet, { name }: Run, keepsIds: boolean): unknown {
   const { cmd } = packet
   type Flags = { dup?: boolean; qos?: number; retain?: boolean }

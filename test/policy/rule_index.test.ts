@@ -93,7 +93,7 @@ describe('rules found by their first level', () => {
           expect(maySubscribe(acl, requested, q)).toBe(subscribed)
           expect(maySubscribe(acl, `$share/g/${requested}`, q)).toBe(subscribed)
           if (subscribed) counts.subscribed++
-          // What may be received of it at any QoS is never nothing where a part of it is taken.
+          // A filter is taken in part only where some of its topics may be received.
           if (maySubscribeInPart(acl, requested, q)) {
             counts.inPart++
             const reaches = ({ permission, topic: granted }: AclRule) =>

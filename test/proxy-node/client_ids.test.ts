@@ -46,7 +46,7 @@ afterAll(async () => {
   await issuer.stop()
 })
 
-/** What a token of Ann's application is to mProxy. */
+/** The identity that mProxy reads from a token of Ann's application. */
 async function identityOf(claims: Record<string, unknown>, rule: ClientIdRule = 'application') {
   const token = await issuer.mint({ claims: { sub: 'ann', client_id: 'narrow', ...claims } })
   const verification = await verifierOf(rule).verify(token)

@@ -1,4 +1,4 @@
-// What a run left behind, in sentences.
+// Sentences about things that a run left behind.
 import type { SoakReport } from './soak.ts'
 
 /** Connections and timers of mProxy itself that come and go: to the issuer, and for metrics. */

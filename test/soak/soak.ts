@@ -19,7 +19,7 @@ import { SoakDevice, type World } from './devices.ts'
 
 export type SoakOptions = { seconds: number; devices: number; pause: number; seed: number }
 
-/** What mProxy holds when nobody is connected. */
+/** Things that mProxy holds when nobody is connected; `heap` in bytes. */
 type Rest = { sockets: number; timers: number; heap: number }
 
 export type SoakReport = {
@@ -100,7 +100,7 @@ export async function soak({ seconds, devices, pause, seed }: SoakOptions): Prom
   try {
     await untilReady(proxy)
     await watcher.subscribeAsync('soak/#', { qos: 1 })
-    // Whatever is made once is made in the first part.
+    // The first part makes all that is made once.
     await live(Math.min(5, seconds / 3), 0)
     const before = await readRest(proxy)
     const sessionsBefore = world.counts['connects'] ?? 0

@@ -3,11 +3,10 @@
 // other program opens.
 // Owns the file `secret_key` in the folder of the host. Leaves sealing to the ground, and signing
 // keys to keys/ of the worker.
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { readVariable } from '../environment.ts'
 import { isLoopbackHost } from '../web/loopback.ts'
+import { secretMadeOnce } from './broker/host_folder.ts'
 import { CannotStart } from './cannot_start.ts'
 import { databasePath } from './embedded/database.ts'
 
@@ -52,11 +51,13 @@ export function ownSecretKey(database_url: string): string | null {
   // Looked at first: a program that makes the database has written the key before.
   const isNew = isNewFile(database_url)
   const file = `${FOLDER}/secret_key`
-  if (!existsSync(file)) {
-    if (!isNew) return null
-    makeSecretKey(file)
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
+  if (!isNew) return null
+  try {
+    return secretMadeOnce(file)
+  } catch (error) {
+    throw new CannotStart(`${file} cannot be written: ${String(error)}. Or set SECRET_KEY.`)
   }
-  return readFileSync(file, 'utf8').trim()
 }
 
 function isNewFile(database_url: string): boolean {
@@ -68,15 +69,4 @@ function isNewFile(database_url: string): boolean {
     return true // an address that is none is refused later, in its own words
   }
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0
-}
-
-function makeSecretKey(file: string): void {
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    writeFileSync(file, randomBytes(32).toString('base64url'), { flag: 'wx', mode: 0o600 })
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
-      throw new CannotStart(`${file} cannot be written: ${String(error)}. Or set SECRET_KEY.`)
-    }
-  }
 }

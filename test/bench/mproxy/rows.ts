@@ -1,5 +1,5 @@
-// What `npm run bench -- mproxy` measures: each row prepares its clients at one door, and then runs
-// for some seconds whenever that door has its turn.
+// Rows of `npm run bench -- mproxy`: each prepares its clients at one door, and then runs for some
+// seconds whenever that door has its turn.
 import {
   connectOnce,
   connectPacketOf,

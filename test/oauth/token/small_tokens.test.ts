@@ -68,7 +68,7 @@ test.each([LONG, SMALL])(
     expect([value, roundTrips]).toEqual([200, 2])
     expect(await isActive(minted)).toBe(false)
     expect([await isActive(own), await isActive(other)]).toEqual([true, true])
-    // What the device got for itself comes from nothing that could end.
+    // Tokens that the device got for itself come from nothing that could end.
     expect(await revoke(own)).toBe(200)
     expect([await isActive(own), await isActive(other)]).toEqual([true, true])
     // Again, it changes nothing.

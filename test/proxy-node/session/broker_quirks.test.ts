@@ -1,5 +1,5 @@
-// What brokers make of topics and versions, and that mProxy judges what the broker will do: RabbitMQ reads `.` as `/`
-// and `*` as `+`; some brokers know MQTT 3.1.1 alone. The broker here records what reaches it.
+// Brokers that read topics in another way: RabbitMQ reads `.` as `/` and `*` as `+`. mProxy refuses
+// such topics. And brokers that know MQTT 3.1.1 alone. The broker here records each packet.
 import type { Packet } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { readProxyConfig, type SessionLimits } from '../../../proxy-node/config.ts'

@@ -9,7 +9,7 @@ import { publish, subscribe, type Version } from '../fixtures/wire.ts'
 const SHADOW = { acl_mode: 'shadow' } as const
 const RULES = [deny('all', 'secret/#'), allow('all', 'a/#'), ok]
 
-/** What was observed, in short. */
+/** The observations so far, a line for each. */
 const seen = () =>
   proxy.observations.map(
     ({ identity, clientId, action, topic, qos, retain, isAllowed }) =>

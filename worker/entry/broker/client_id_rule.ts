@@ -4,13 +4,12 @@
 // messages that wait for them. Imports nothing of the worker.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import { type HostVariables, hostFolder } from './host_folder.ts'
 
 /** Looked at before any program makes something; `keep` writes once the folder is there. */
-export function clientIdRule(env: Environment): { rule: string | undefined; keep: () => void } {
+export function clientIdRule(env: HostVariables): { rule: string | undefined; keep: () => void } {
   const said = env['MQTT_CLIENT_ID_RULE']?.trim()
-  const folder = env['ALLAUTH_FOLDER']?.trim() || '.allauth'
+  const folder = hostFolder(env)
   const file = join(folder, 'client_id_rule')
   const nothing = () => {}
   if (said) return { rule: said, keep: nothing }
