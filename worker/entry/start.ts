@@ -80,7 +80,7 @@ try {
   let behind = 'the broker of MQTT_UPSTREAM'
   let speaks5 = true
   if ((env['MQTT_UPSTREAM'] ?? '').trim() === '') {
-    const broker = await startBroker('.allauth/broker')
+    const broker = await startBroker(join(hostFolder(env), 'broker'))
     watch({ name: `the broker ${broker.name}`, process: broker.process })
     env['MQTT_UPSTREAM'] = broker.upstream
     behind = broker.name
