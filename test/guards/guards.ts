@@ -5835,6 +5835,15 @@ const TRANSFERS: readonly Guard[] = [
     title: 'gives it to a new account in one step',
   },
   {
+    name: 'transfer-memberships-of-anybody',
+    attack: 'members of a home which was sold, who keep what its groups are granted',
+    file: 'worker/access/places/place_store.ts',
+    from: '  sql`delete from membership where rowid in (${endingMemberships(group_id)}) and ${when}`,\n',
+    to: '',
+    test: 'identity/transfer_properties',
+    title: 'nobody of before reaches a topic',
+  },
+  {
     name: 'transfer-invitations',
     attack: 'an invitation of the former owner that is accepted later',
     file: 'worker/identity/transfers/transfer_acceptance.ts',
