@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startBroker } from './broker/broker.ts'
 import { clientIdRule } from './broker/client_id_rule.ts'
-import { hostFolder } from './broker/host_folder.ts'
+import { hostFolder, stateFolderOf } from './broker/host_folder.ts'
 import { reportsSecret } from './broker/reports_secret.ts'
 
 type Started = { name: string; process: ChildProcess }
@@ -87,7 +87,7 @@ try {
     speaks5 = broker.speaks5
   }
   env['MQTT_LISTEN'] ??= 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
-  env['STATE_DIR'] ??= join(hostFolder(env), 'mproxy')
+  env['STATE_DIR'] = stateFolderOf(env)
   await start('mProxy', '../../proxy-node/index.ts', env)
   announce(env, worker, behind, speaks5)
   await noteMissingBroker(env)

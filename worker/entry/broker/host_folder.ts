@@ -2,12 +2,16 @@
 // that is made once in it. Imports nothing of the worker.
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 
 export type HostVariables = Readonly<Record<string, string | undefined>>
 
 export const hostFolder = (env: HostVariables): string =>
   env['ALLAUTH_FOLDER']?.trim() || '.allauth'
+
+/** STATE_DIR of mProxy, as `npm start` sets it where it is not set. */
+export const stateFolderOf = (env: HostVariables): string =>
+  env['STATE_DIR']?.trim() || join(hostFolder(env), 'mproxy')
 
 /**
  * The secret in the file, base64url of 32 bytes, which is made if it is not there. Of two programs

@@ -12,6 +12,7 @@ import { parseShadowFile, type Seen, SHADOW_FILE } from '../../../policy/shadow_
 import { findOwnDevice, listOwnGroups } from '../../access/rights_store.ts'
 import type { Context } from '../../context.ts'
 import { scalar } from '../../db/sql.ts'
+import { stateFolderOf } from '../broker/host_folder.ts'
 import { CannotStart } from '../cannot_start.ts'
 import type { CommandAnswer } from './answer.ts'
 
@@ -20,7 +21,7 @@ export async function learn(
   file: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<CommandAnswer> {
-  const { dropped, seen } = readFile(file, env['STATE_DIR'])
+  const { dropped, seen } = readFile(file, stateFolderOf(env))
   const bySubject = Map.groupBy(seen, ({ sub }) => sub)
   const facts = new Map<string, DeviceFacts>()
   for (const sub of bySubject.keys()) {
@@ -45,19 +46,17 @@ export async function learn(
 
 function readFile(
   file: string | undefined,
-  stateFolder: string | undefined,
+  stateFolder: string,
 ): { dropped: number; seen: readonly Seen[] } {
-  const path = file ?? (stateFolder ? join(stateFolder, SHADOW_FILE) : undefined)
-  if (path === undefined) {
-    throw new CannotStart(
-      `Say which file, or set STATE_DIR to that of mProxy (${SHADOW_FILE} in it).`,
-    )
-  }
+  const path = file ?? join(stateFolder, SHADOW_FILE)
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new CannotStart(`${path} cannot be read: ${String(error)}`)
+    throw new CannotStart(
+      `${path} cannot be read: ${String(error)}. mProxy writes it with MQTT_ACL_MODE=shadow into its ` +
+        'STATE_DIR: set that here too, or name the file.',
+    )
   }
   const content = parseShadowFile(text)
   if (content === null) throw new CannotStart(`${path} is no record of shadow mode.`)
