@@ -2,14 +2,14 @@
  * A small device at mProxy: MQTT 3.1.1 in one file, with nothing but a C99 compiler and sockets.
  *
  *   cc -std=c99 -O2 -o session session.c
- *   ./session HOST PORT CLIENT_ID TOKEN_FILE [SECONDS]
+ *   ./session HOST PORT CLIENT_ID TOKEN_FILE [SECONDS [TOPIC]]
  *
  * It publishes a reading every SECONDS (5), prints each command that comes, and lives through the end
  * of its token: whoever renews the token (another task of the device, or a program beside this one)
  * writes it into TOKEN_FILE, and the session goes on with it. No line of it is about how a token is
  * fetched. Over the net use TLS: put your TLS library's read and write in the place of recv and send.
  *
- * Topics: things/CLIENT_ID/state out, things/CLIENT_ID/set in.
+ * Topics: TOPIC/state out, TOPIC/set in. TOPIC is sites/home/devices/CLIENT_ID, as in the quick start.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
@@ -192,10 +192,10 @@ static int introduce(int wire, const char *client_id) {
 }
 
 /* Returns when the connection is gone. */
-static void serve(int wire, const char *client_id, const char *file, int seconds) {
-  char state[160], set[160], reading[32];
-  snprintf(state, sizeof state, "things/%s/state", client_id);
-  snprintf(set, sizeof set, "things/%s/set", client_id);
+static void serve(int wire, const char *topic, const char *file, int seconds) {
+  char state[256], set[256], reading[32];
+  snprintf(state, sizeof state, "%s/state", topic);
+  snprintf(set, sizeof set, "%s/set", topic);
   time_t read_at = 0;
   unsigned readings = 0;
   in_length = 0;
@@ -240,11 +240,14 @@ static void serve(int wire, const char *client_id, const char *file, int seconds
 
 int main(int count, char **arguments) {
   if (count < 5) {
-    fprintf(stderr, "session HOST PORT CLIENT_ID TOKEN_FILE [SECONDS]\n");
+    fprintf(stderr, "session HOST PORT CLIENT_ID TOKEN_FILE [SECONDS [TOPIC]]\n");
     return 2;
   }
   const char *client_id = arguments[3], *file = arguments[4];
   int seconds = count > 5 ? atoi(arguments[5]) : 5;
+  char topic[240];
+  if (count > 6) snprintf(topic, sizeof topic, "%s", arguments[6]);
+  else snprintf(topic, sizeof topic, "sites/home/devices/%s", client_id);
   unsigned delay = 1;
   srand((unsigned)time(NULL) ^ (unsigned)getpid());
   for (;;) {
@@ -254,7 +257,7 @@ int main(int count, char **arguments) {
     if (outcome == 1) {
       printf("connected\n");
       delay = 1;
-      serve(wire, client_id, file, seconds);
+      serve(wire, topic, file, seconds);
       printf("disconnected\n");
     } else if (outcome > 256) {
       /* 2: the client id; 3: try later; 4: the token; 5: the token does not count here. */

@@ -54,7 +54,8 @@ async function giveToken(exp: number): Promise<void> {
 }
 
 function startDevice(): { child: ChildProcess; said: (line: string) => number } {
-  const child = spawn(program, ['127.0.0.1', String(proxy.port), 'dev-1', tokenFile, '1'], {
+  const args = ['127.0.0.1', String(proxy.port), 'dev-1', tokenFile, '1', 'things/dev-1']
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''
